@@ -1,0 +1,213 @@
+"""What a kernel accepts, read from its annotated signature: one contract for both backends.
+
+`Matrix`, `Images` and the other annotations say which arrays a parameter takes. From them a `Contract` checks a call, and
+words the error when one fails. The reference checks before it computes; a compiled kernel checks by itself, and only after
+it has refused is the contract asked for the full message, so a good call pays nothing.
+"""
+
+import functools
+import inspect
+import numbers
+import operator
+import types
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, Union
+
+import numpy as np
+from numpy.typing import NDArray
+
+FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+@dataclass(frozen=True)
+class ArrayKind:
+    """An array parameter: its number of dimensions (None: any from `least`), and whether 1-D integer labels will do."""
+
+    ndim: int | None
+    labels: bool = False
+    least: int = 0
+
+
+class PairKind:
+    """An int, or a pair of ints: vertical and horizontal."""
+
+
+Array = Annotated[NDArray[np.floating], ArrayKind(None)]
+Batch = Annotated[NDArray[np.floating], ArrayKind(None, least=1)]
+Vector = Annotated[NDArray[np.floating], ArrayKind(1)]
+Matrix = Annotated[NDArray[np.floating], ArrayKind(2)]
+Images = Annotated[NDArray[np.floating], ArrayKind(4)]
+Target = Annotated[NDArray[np.floating | np.integer], ArrayKind(2, labels=True)]
+Pair = Annotated[int | tuple[int, int], PairKind()]
+Constants = tuple[float, float, float]
+
+
+def pair(value: Any) -> tuple[int, int]:
+    """An int stands for both axes; a pair is (vertical, horizontal)."""
+    if isinstance(value, (tuple, list)):
+        vertical, horizontal = value
+        return operator.index(vertical), operator.index(horizontal)
+    both = operator.index(value)
+    return both, both
+
+
+def integer(value: Any) -> int:
+    return operator.index(value)
+
+
+def real(value: Any) -> float:
+    if not isinstance(value, numbers.Real):
+        raise TypeError
+    return float(value)
+
+
+def truth(value: Any) -> bool:
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError
+    return bool(value)
+
+
+def constants(value: Any) -> tuple[float, ...]:
+    first, second, third = value
+    return real(first), real(second), real(third)
+
+
+class Facts(NamedTuple):
+    """What a contract looks at in an array: known from its value in Python, from its type while compiling."""
+
+    dtype: np.dtype
+    ndim: int
+    aligned: bool
+    writeable: bool
+
+
+def facts(array: NDArray[Any]) -> Facts:
+    return Facts(array.dtype, array.ndim, array.flags.aligned, array.flags.writeable)
+
+
+class Contract:
+    """The parameters of a kernel, and the checks and messages that follow from them."""
+
+    def __init__(self, function: Callable[..., Any], writes: tuple[str, ...] = ("out",)) -> None:
+        self.name = function.__name__
+        self.signature = inspect.signature(function)
+        self.names = tuple(self.signature.parameters)
+        self.writes = writes
+        hints = typing.get_type_hints(function, include_extras=True)
+        self.kinds = {name: _kind(hints[name]) for name in self.names}
+        self.arrays = tuple(name for name in self.names if isinstance(self.kinds[name], ArrayKind))
+
+    def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        """The value of every parameter, defaults filled in and pairs made of ints."""
+        try:
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{self.name}: {error}") from None
+        bound.apply_defaults()
+        return {name: self._scalar(name, value) for name, value in bound.arguments.items()}
+
+    def _scalar(self, name: str, value: Any) -> Any:
+        kind = self.kinds[name]
+        if value is None or isinstance(kind, ArrayKind):
+            return value
+        try:
+            return kind(value)
+        except (TypeError, ValueError):
+            raise TypeError(f"{self.name}: {name}: expected {_wanted(kind)}, got {_describe(value)}") from None
+
+    def check(self, values: Mapping[str, Any]) -> None:
+        """Raise TypeError or ValueError for what shapes.py does not judge: kinds, dtypes, dimensions, and shared memory."""
+        given = {}
+        for name in self.arrays:
+            value = values[name]
+            if value is None and self.signature.parameters[name].default is None:
+                continue
+            if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
+                raise TypeError(f"{self.name}: {name}: expected a numpy array, got {_describe(value)}")
+            given[name] = value
+        self.check_facts({name: facts(value) for name, value in given.items()})
+        for name in self.writes:
+            for other, value in given.items():
+                if name in given and other != name and np.shares_memory(given[name], value):
+                    raise ValueError(f"{self.name}: {name}: expected memory of its own, but it shares some with {other}")
+            if name in given and _repeats_itself(given[name]):
+                raise ValueError(f"{self.name}: {name}: expected one cell an element, got strides {given[name].strides}")
+
+    def check_facts(self, given: Mapping[str, Facts]) -> None:
+        """The part of `check` that needs no values: it also judges the types in a user's compiled code."""
+        expected = None
+        for name, fact in given.items():
+            kind = self.kinds[name]
+            labels = kind.labels and fact.dtype.kind in "iu" and fact.dtype.isnative
+            if not labels and fact.dtype not in FLOATS:
+                wanted = "float32, float64 or integer labels" if kind.labels else "float32 or float64"
+                raise TypeError(f"{self.name}: {name}: expected dtype {wanted}, got {fact.dtype}")
+            if not labels:
+                expected = expected or (name, fact.dtype)
+                if fact.dtype != expected[1]:
+                    raise TypeError(f"{self.name}: {name}: expected {expected[1]} like {expected[0]}, got {fact.dtype}")
+            ndim = 1 if labels else kind.ndim
+            if ndim is not None and fact.ndim != ndim:
+                raise ValueError(f"{self.name}: {name}: expected {ndim} dimensions, got {fact.ndim}")
+            if fact.ndim < kind.least:
+                raise ValueError(f"{self.name}: {name}: expected at least {kind.least} dimensions, got {fact.ndim}")
+            if not fact.aligned:
+                raise ValueError(f"{self.name}: {name}: expected aligned memory")
+            if name in self.writes and not fact.writeable:
+                raise ValueError(f"{self.name}: {name}: expected a writeable array, got a read-only one")
+
+    def explain(self, error: Exception, values: Mapping[str, Any]) -> Exception:
+        """The same error with the rule first, and what came behind it."""
+        came = ", ".join(f"{name} {_describe(value)}" for name, value in values.items() if value is not None)
+        return type(error)(f"{self.name}: {error}; got {came}")
+
+
+def checked(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...] = ("out",)) -> Any:
+    """Make a reference function keep its contract; `__wrapped__` is the bare function."""
+    if function is None:
+        return functools.partial(checked, writes=writes)
+    contract = Contract(function, writes)
+
+    @functools.wraps(function)
+    def entry(*args: Any, **kwargs: Any) -> Any:
+        values = contract.bind(args, kwargs)
+        contract.check(values)
+        try:
+            return function(**values)
+        except (ValueError, IndexError) as error:
+            raise contract.explain(error, values) from None
+
+    return entry
+
+
+def _kind(hint: Any) -> Any:
+    """The annotation's kind: an ArrayKind, or a function that makes the plain Python value."""
+    if typing.get_origin(hint) in (Union, types.UnionType):
+        return _kind(next(part for part in typing.get_args(hint) if part is not type(None)))
+    if typing.get_origin(hint) is Annotated:
+        kind = hint.__metadata__[0]
+        return pair if isinstance(kind, PairKind) else kind
+    return {float: real, int: integer, bool: truth, Constants: constants}[hint]
+
+
+def _wanted(kind: Any) -> str:
+    return {
+        pair: "an int or a pair of ints",
+        real: "a number",
+        integer: "an int",
+        truth: "True or False",
+        constants: "three numbers",
+    }[kind]
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        masked = "masked " if isinstance(value, np.ma.MaskedArray) else ""
+        return f"{masked}{value.shape} {value.dtype}"
+    return repr(value) if isinstance(value, (int, float, tuple, str)) else type(value).__name__
+
+
+def _repeats_itself(array: NDArray[Any]) -> bool:
+    return any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True))

@@ -1,0 +1,266 @@
+"""Activations a = g(z), elementwise on arrays of any shape, and the step dz = da g'(z) behind them.
+
+Every `<g>_da_to_dz` takes z and a = g(z) and uses what makes its derivative cheaper; the other is only checked.
+Constants have the arrays' dtype, so that float32 stays float32 throughout.
+"""
+
+import math
+
+from fastnn import shapes
+from fastnn.arguments import Array
+from fastnn.constants import LEAKY_SLOPE
+from fastnn.kernels.jit import compiled, kernel
+from fastnn.kernels.layout import flat, put_back
+from fastnn.kernels.overlap import apart
+
+
+@compiled
+def prepared(z, out):
+    """The array for a = g(z)."""
+    apart(out, z)
+    return shapes.result(out, z.shape, z.dtype)
+
+
+@compiled
+def prepared_dz(da, z, a, out):
+    """The array for dz = da g'(z), once da, z and a are known to have one shape."""
+    shapes.check_activation(da.shape, z.shape, a.shape)
+    apart(out, da)
+    apart(out, z)
+    apart(out, a)
+    return shapes.result(out, da.shape, da.dtype)
+
+
+@compiled
+def logistic(z, one):
+    """1 / (1 + e^-z) without an overflow for any z; one is 1 in z's type."""
+    e = math.exp(-abs(z))
+    return (one if z >= 0 else e) / (one + e)
+
+
+@compiled
+def normal_cdf(z, half, root_half):
+    """Phi(z) = erfc(-z / sqrt 2) / 2; half is 1 / 2 and root_half 1 / sqrt 2 in z's type."""
+    return half * math.erfc(-z * root_half)
+
+
+@kernel
+def identity(z: Array, out: Array | None = None) -> Array:
+    """(2) g(z) = z."""
+    a = prepared(z, out)
+    source, target = flat(z), flat(a)
+    for i in range(source.size):
+        target[i] = source[i]
+    put_back(target, a)
+    return a
+
+
+@kernel
+def identity_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
+    """(10) g'(z) = 1."""
+    dz = prepared_dz(da, z, a, out)
+    gradients, target = flat(da), flat(dz)
+    for i in range(target.size):
+        target[i] = gradients[i]
+    put_back(target, dz)
+    return dz
+
+
+@kernel
+def sigmoid(z: Array, out: Array | None = None) -> Array:
+    """(2) g(z) = 1 / (1 + e^-z), the notes' choice for a^[L] under (5)."""
+    a = prepared(z, out)
+    one = z.dtype.type(1)
+    source, target = flat(z), flat(a)
+    for i in range(source.size):
+        target[i] = logistic(source[i], one)
+    put_back(target, a)
+    return a
+
+
+@kernel
+def sigmoid_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
+    """(10) g'(z) = a (1 - a), as the notes say behind (13)."""
+    dz = prepared_dz(da, z, a, out)
+    one = da.dtype.type(1)
+    gradients, activations, target = flat(da), flat(a), flat(dz)
+    for i in range(target.size):
+        target[i] = gradients[i] * (activations[i] * (one - activations[i]))
+    put_back(target, dz)
+    return dz
+
+
+@kernel
+def tanh(z: Array, out: Array | None = None) -> Array:
+    """(2) g(z) = tanh z."""
+    a = prepared(z, out)
+    source, target = flat(z), flat(a)
+    for i in range(source.size):
+        target[i] = math.tanh(source[i])
+    put_back(target, a)
+    return a
+
+
+@kernel
+def tanh_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
+    """(10) g'(z) = 1 - a^2."""
+    dz = prepared_dz(da, z, a, out)
+    one = da.dtype.type(1)
+    gradients, activations, target = flat(da), flat(a), flat(dz)
+    for i in range(target.size):
+        target[i] = gradients[i] * ((one - activations[i]) * (one + activations[i]))
+    put_back(target, dz)
+    return dz
+
+
+@kernel
+def relu(z: Array, out: Array | None = None) -> Array:
+    """(2) g(z) = max(0, z). Source: Nair and Hinton (2010)."""
+    a = prepared(z, out)
+    zero = z.dtype.type(0)
+    source, target = flat(z), flat(a)
+    for i in range(source.size):
+        x = source[i]
+        target[i] = zero if x <= zero else x
+    put_back(target, a)
+    return a
+
+
+@kernel
+def relu_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
+    """(10) g'(z) = 1 where z > 0, else 0; at a NaN da passes."""
+    dz = prepared_dz(da, z, a, out)
+    zero = da.dtype.type(0)
+    gradients, zs, target = flat(da), flat(z), flat(dz)
+    for i in range(target.size):
+        target[i] = zero if zs[i] <= zero else gradients[i]
+    put_back(target, dz)
+    return dz
+
+
+@kernel
+def leaky_relu(z: Array, out: Array | None = None) -> Array:
+    """(2) g(z) = z where z > 0, else 0.01 z. Source: Maas, Hannun and Ng (2013)."""
+    a = prepared(z, out)
+    slope = z.dtype.type(LEAKY_SLOPE)
+    source, target = flat(z), flat(a)
+    for i in range(source.size):
+        x = source[i]
+        target[i] = x if x > 0 else slope * x
+    put_back(target, a)
+    return a
+
+
+@kernel
+def leaky_relu_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
+    """(10) g'(z) = 1 where z > 0, else 0.01."""
+    dz = prepared_dz(da, z, a, out)
+    slope = da.dtype.type(LEAKY_SLOPE)
+    gradients, zs, target = flat(da), flat(z), flat(dz)
+    for i in range(target.size):
+        target[i] = gradients[i] if zs[i] > 0 else slope * gradients[i]
+    put_back(target, dz)
+    return dz
+
+
+@kernel
+def elu(z: Array, out: Array | None = None) -> Array:
+    """(2) g(z) = z where z > 0, else e^z - 1. Source: Clevert, Unterthiner and Hochreiter (2015)."""
+    a = prepared(z, out)
+    source, target = flat(z), flat(a)
+    for i in range(source.size):
+        x = source[i]
+        target[i] = x if x > 0 else math.expm1(x)
+    put_back(target, a)
+    return a
+
+
+@kernel
+def elu_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
+    """(10) g'(z) = 1 where z > 0, else e^z = a + 1."""
+    dz = prepared_dz(da, z, a, out)
+    one = da.dtype.type(1)
+    gradients, zs, activations, target = flat(da), flat(z), flat(a), flat(dz)
+    for i in range(target.size):
+        target[i] = gradients[i] if zs[i] > 0 else gradients[i] * (activations[i] + one)
+    put_back(target, dz)
+    return dz
+
+
+@kernel
+def softplus(z: Array, out: Array | None = None) -> Array:
+    """(2) g(z) = log(1 + e^z). Source: Dugas et al. (2001)."""
+    a = prepared(z, out)
+    zero = z.dtype.type(0)
+    source, target = flat(z), flat(a)
+    for i in range(source.size):
+        x = source[i]
+        target[i] = max(x, zero) + math.log1p(math.exp(-abs(x)))
+    put_back(target, a)
+    return a
+
+
+@kernel
+def softplus_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
+    """(10) g'(z) = 1 / (1 + e^-z)."""
+    dz = prepared_dz(da, z, a, out)
+    one = da.dtype.type(1)
+    gradients, zs, target = flat(da), flat(z), flat(dz)
+    for i in range(target.size):
+        target[i] = gradients[i] * logistic(zs[i], one)
+    put_back(target, dz)
+    return dz
+
+
+@kernel
+def silu(z: Array, out: Array | None = None) -> Array:
+    """(2) g(z) = z sigmoid(z). Source: Elfwing, Uchibe and Doya (2017)."""
+    a = prepared(z, out)
+    one = z.dtype.type(1)
+    source, target = flat(z), flat(a)
+    for i in range(source.size):
+        x = source[i]
+        target[i] = x * logistic(x, one)
+    put_back(target, a)
+    return a
+
+
+@kernel
+def silu_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
+    """(10) g'(z) = s (1 + z (1 - s)), with s = sigmoid(z)."""
+    dz = prepared_dz(da, z, a, out)
+    one = da.dtype.type(1)
+    gradients, zs, target = flat(da), flat(z), flat(dz)
+    for i in range(target.size):
+        s = logistic(zs[i], one)
+        target[i] = gradients[i] * (s * (one + zs[i] * (one - s)))
+    put_back(target, dz)
+    return dz
+
+
+@kernel
+def gelu(z: Array, out: Array | None = None) -> Array:
+    """(2) g(z) = z Phi(z), with the normal distribution function Phi, exactly. Source: Hendrycks and Gimpel (2016)."""
+    a = prepared(z, out)
+    half, root_half = z.dtype.type(0.5), z.dtype.type(math.sqrt(0.5))
+    source, target = flat(z), flat(a)
+    for i in range(source.size):
+        x = source[i]
+        target[i] = x * normal_cdf(x, half, root_half)
+    put_back(target, a)
+    return a
+
+
+@kernel
+def gelu_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
+    """(10) g'(z) = Phi(z) + z phi(z), with the normal density phi."""
+    dz = prepared_dz(da, z, a, out)
+    half, root_half = da.dtype.type(0.5), da.dtype.type(math.sqrt(0.5))
+    density_at_0 = da.dtype.type(1 / math.sqrt(2 * math.pi))
+    gradients, zs, target = flat(da), flat(z), flat(dz)
+    for i in range(target.size):
+        x = zs[i]
+        density = density_at_0 * math.exp(-half * x * x)
+        target[i] = gradients[i] * (normal_cdf(x, half, root_half) + x * density)
+    put_back(target, dz)
+    return dz

@@ -1,0 +1,167 @@
+"""How a kernel is compiled: the only place with Numba's options, and what makes one name serve Python and @njit.
+
+`@kernel` turns a function into two things. From Python it is a plain function: it forwards to the compiled core, and only
+after the core has refused does it work out what was wrong. In a user's @njit code the same name is the core itself.
+The core has one specialisation for a dtype, whatever the layouts: every array is taken as strided, inputs as read-only.
+"""
+
+import functools
+import inspect
+import os
+import sys
+from collections.abc import Callable, Mapping
+from types import NoneType
+from typing import Any
+
+import numpy as np
+from numba import njit
+from numba.core import sigutils, types
+from numba.core.errors import TypingError
+from numba.core.registry import CPUDispatcher
+from numba.core.typing.templates import infer_global
+from numba.extending import overload, register_jitable
+from numba.np.numpy_support import as_dtype
+
+from fastnn import arguments, shapes
+from fastnn.arguments import ArrayKind, Contract, Facts
+from fastnn.kernels.cache import DiskCache, directory
+
+# nnan and ninf are not among them: NaN and infinity pass through. "numpy" division lets loops vectorise.
+OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "reassoc", "arcp", "nsz"},
+}
+
+compiled = njit(**OPTIONS)  # for what kernels share: such a function is not public, and not cached by itself
+
+for _rule in vars(shapes).values():
+    if inspect.isfunction(_rule):
+        register_jitable(_rule)  # kernels call shapes.py by the same names as the reference
+
+_PLAIN = frozenset((np.ndarray, NoneType, float, int, bool, tuple))
+_SCALARS = {
+    arguments.real: types.float64,
+    arguments.integer: types.int64,
+    arguments.truth: types.boolean,
+    arguments.constants: types.UniTuple(types.float64, 3),
+}
+
+
+class Core(CPUDispatcher):
+    """A kernel's compiled code: a Numba dispatcher that takes every layout of a dtype as the same type."""
+
+    def __init__(self, function: Callable[..., Any], contract: Contract) -> None:
+        super().__init__(function, targetoptions={"nopython": True, **OPTIONS})
+        self.contract = contract
+        self._cache = DiskCache(function, OPTIONS, announce)
+        self._known: set[tuple[Any, ...]] = set()
+
+    def compile(self, sig: Any) -> Any:
+        """Compile for the canonical form of the argument types, and let the given ones find it without a search."""
+        args, _ = sigutils.normalize_signature(sig)
+        canonical = self._canonical(args)
+        entry_point = super().compile(canonical)
+        if args not in self._known and args != canonical:
+            self._insert([arg._code for arg in args], entry_point, False)
+            self._known.add(args)
+        return entry_point
+
+    def _canonical(self, args: tuple[types.Type, ...]) -> tuple[types.Type, ...]:
+        named = dict(zip(self.contract.names, args, strict=True))
+        try:
+            self.contract.check_facts({name: self._facts(name, named[name]) for name in self._present(named)})
+        except (TypeError, ValueError) as error:
+            raise TypingError(str(error)) from None
+        return tuple(self._canonical_type(name, type_) for name, type_ in named.items())
+
+    def _present(self, named: Mapping[str, types.Type]) -> list[str]:
+        """The array parameters that got an argument."""
+        absent = (types.NoneType, types.Omitted)
+        return [name for name in self.contract.arrays if not isinstance(named[name], absent)]
+
+    def _facts(self, name: str, type_: types.Type) -> Facts:
+        if not isinstance(type_, types.Array):
+            raise TypeError(f"{self.contract.name}: {name}: expected a numpy array, got {type_}")
+        return Facts(as_dtype(type_.dtype), type_.ndim, type_.aligned, type_.mutable)
+
+    def _canonical_type(self, name: str, type_: types.Type) -> types.Type:
+        kind = self.contract.kinds[name]
+        if isinstance(type_, types.Array):
+            return types.Array(type_.dtype, type_.ndim, "A", readonly=name not in self.contract.writes)
+        if isinstance(type_, (types.NoneType, types.Omitted)) or isinstance(kind, ArrayKind):
+            return type_
+        if kind is arguments.pair:
+            return types.int64 if isinstance(type_, types.Integer) else types.unliteral(type_)
+        return _SCALARS[kind]
+
+
+def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...] = ("out",)) -> Any:
+    """Make a kernel of a function: `writes` names the parameters that it changes."""
+    if function is None:
+        return functools.partial(kernel, writes=writes)
+    contract = Contract(function, writes)
+    core = Core(function, contract)
+    count = len(contract.names)
+    defaults = tuple(parameter.default for parameter in contract.signature.parameters.values())
+    required = defaults.count(inspect.Parameter.empty)
+    pairs = tuple(i for i, name in enumerate(contract.names) if contract.kinds[name] is arguments.pair)
+
+    @functools.wraps(function)
+    def entry(*args: Any, **kwargs: Any) -> Any:
+        if kwargs or not required <= len(args) <= count:
+            args = tuple(contract.bind(args, kwargs).values())
+        elif len(args) < count:
+            args += defaults[len(args) :]
+        try:
+            if pairs:  # one specialisation for an int and for a pair
+                args = tuple((v, v) if i in pairs and type(v) is int else v for i, v in enumerate(args))
+            if not _PLAIN.issuperset(map(type, args)):
+                args = _plain(contract, args)
+            return core(*args)
+        except Exception as error:
+            raise _reason(contract, args, error) from None
+
+    infer_global(entry, types.Dispatcher(core))
+    entry.signatures = core.overloads.keys()  # type: ignore[attr-defined]
+    entry.core = core  # type: ignore[attr-defined]
+    return entry
+
+
+def _plain(contract: Contract, args: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Arguments of other types than the usual: subclasses of arrays as plain views, NumPy's scalars as Python's."""
+    values = contract.bind(args, {})
+    contract.check(values)
+    return tuple(np.asarray(v) if isinstance(v, np.ndarray) else v for v in values.values())
+
+
+def _reason(contract: Contract, args: tuple[Any, ...], error: Exception) -> Exception:
+    """What to raise for a refused call: the contract's own finding, else the rule that the core named."""
+    try:
+        values = contract.bind(args, {})
+        contract.check(values)
+    except (TypeError, ValueError) as finding:
+        return finding
+    return contract.explain(error, values) if type(error) in (ValueError, IndexError) else error
+
+
+@functools.cache
+def announce() -> None:
+    """Say once in a process that it compiles, so that nobody wonders at the wait; FASTNN_QUIET=1 says nothing."""
+    if os.environ.get("FASTNN_QUIET", "0") in ("", "0"):
+        kept = directory()
+        later = f"later runs load them from {kept}" if kept else "nothing is kept: no private cache directory"
+        print(f"fastnn: compiling kernels for this CPU, some seconds ({later})", file=sys.stderr, flush=True)
+
+
+@overload(arguments.pair)
+def _pair(value):
+    """`arguments.pair` in compiled code: the types decide."""
+    if isinstance(value, types.Omitted):
+        constant = arguments.pair(value.value)
+        return lambda value: constant
+    if isinstance(value, types.Integer):
+        return lambda value: (np.int64(value), np.int64(value))
+    if isinstance(value, types.BaseTuple) and len(value) == 2 and all(isinstance(v, types.Integer) for v in value):
+        return lambda value: (np.int64(value[0]), np.int64(value[1]))
+    raise TypingError(f"expected an int or a pair of ints, got {value}")

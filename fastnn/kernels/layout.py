@@ -1,0 +1,52 @@
+"""Strided arrays as contiguous ones, so that inner loops run over neighbours: a view where memory allows it, else a copy."""
+
+from typing import Any
+
+from numba.core.imputils import impl_ret_borrowed
+from numba.extending import intrinsic
+
+from fastnn.kernels.jit import compiled
+
+
+@intrinsic
+def _typed_contiguous(typing_context: Any, array: Any) -> Any:
+    """The same array under a C-contiguous type. A layout exists only in the type: nothing is moved, nothing checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return impl_ret_borrowed(context, builder, signature.return_type, args[0])
+
+    return array.copy(layout="C")(array), generate
+
+
+@compiled
+def is_contiguous(array):
+    """Whether the elements lie in memory one behind the other, in C order."""
+    expected = array.itemsize
+    for axis in range(array.ndim - 1, -1, -1):
+        if array.shape[axis] != 1 and array.strides[axis] != expected:
+            return array.size == 0
+        expected *= array.shape[axis]
+    return True
+
+
+@compiled
+def contiguous(array):
+    """The array in C order: itself where it is so already, else a copy."""
+    if is_contiguous(array):
+        return _typed_contiguous(array)
+    return array.copy()
+
+
+@compiled
+def flat(array):
+    """The elements in C order, as one row."""
+    return contiguous(array).ravel()
+
+
+@compiled
+def put_back(computed, array):
+    """Write `contiguous(array)` or `flat(array)` back, if it is a copy."""
+    if not is_contiguous(array):
+        source, target = computed.ravel(), array.flat
+        for i in range(source.size):  # `array[...] = computed` would take Numba 0.7 s more to compile
+            target[i] = source[i]

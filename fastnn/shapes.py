@@ -1,0 +1,189 @@
+"""Sizes, and the rules that shapes obey: each fact once, for both backends.
+
+Every function here is plain arithmetic on integers and tuples. The reference runs it as Python and the kernels compile the
+same function, so both state the same rule in the same words. A message is a constant because compiled code cannot format
+one cheaply: it names the argument and what was expected, and `arguments.Contract.explain` adds what came.
+
+Dimensions, here and in every docstring of the package:
+    m            samples in a batch
+    n_in, n_out  inputs and outputs of a dense layer
+    C, K         channels of a convolution's input, and of its output
+    H, W         height and width of an input image; H', W' of an output image
+    f_h, f_w     height and width of a kernel, or of a pooling window
+    S, P         stride and zero padding: a pair, vertical and horizontal
+    k            classes
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Shape = tuple[int, ...]
+
+LARGEST = 2**31  # of a stride, a padding or a window: beyond it n + 2P could overflow
+ROW_SUM = "y: expected rows that sum to one"
+LABEL_RANGE = "y: expected labels from 0 to k - 1, where z is (m, k)"
+
+
+def output_size(n: int, f: int, S: int, P: int) -> int:
+    """(15) n' = floor((n + 2P - f) / S) + 1: how many windows fit along one axis."""
+    return (n + 2 * P - f) // S + 1
+
+
+def result(out: NDArray[Any] | None, shape: Shape, dtype: Any) -> NDArray[Any]:
+    """The array that a kernel writes: `out`, or a new one."""
+    if out is None:
+        return np.empty(shape, dtype)
+    if out.shape != shape:
+        raise ValueError("out: expected the shape of the result")
+    return out
+
+
+def samples(shape: Shape) -> int:
+    """(4) m, the number of samples that a cost is the mean of."""
+    if shape[0] == 0:
+        raise ValueError("a cost is a mean over samples: expected at least one")
+    return shape[0]
+
+
+# Dense layers ------------------------------------------------------------------------------------------------------
+
+
+def dense_z(a: Shape, theta: Shape) -> Shape:
+    """(3) z (m, n_out) from a (m, n_in) and theta (1 + n_in, n_out)."""
+    if theta[0] != a[1] + 1:
+        raise ValueError("theta: expected shape (1 + n_in, n_out), where a is (m, n_in)")
+    return a[0], theta[1]
+
+
+def dense_theta(a: Shape, dz: Shape) -> Shape:
+    """(8) dtheta (1 + n_in, n_out) from a (m, n_in) and dz (m, n_out)."""
+    if dz[0] != a[0]:
+        raise ValueError("dz: expected shape (m, n_out), where a is (m, n_in)")
+    return a[1] + 1, dz[1]
+
+
+def dense_a(dz: Shape, theta: Shape) -> Shape:
+    """(9) da (m, n_in) from dz (m, n_out) and theta (1 + n_in, n_out)."""
+    if theta[0] == 0 or theta[1] != dz[1]:
+        raise ValueError("theta: expected shape (1 + n_in, n_out), where dz is (m, n_out)")
+    return dz[0], theta[0] - 1
+
+
+# Windows: convolution and pooling ----------------------------------------------------------------------------------
+
+
+def check_windows(f: Shape, S: Shape, P: Shape) -> None:
+    """A window has at least one cell, a stride moves on, and padding adds."""
+    if min(f) < 1 or max(f) >= LARGEST:
+        raise ValueError("kernel_size, size: expected from 1 to 2**31 - 1 along each axis")
+    if min(S) < 1 or max(S) >= LARGEST:
+        raise ValueError("stride: expected from 1 to 2**31 - 1 along each axis")
+    if min(P) < 0 or max(P) >= LARGEST:
+        raise ValueError("padding: expected from 0 to 2**31 - 1 along each axis")
+
+
+def window_grid(n: Shape, f: Shape, S: Shape, P: Shape) -> Shape:
+    """(15) (H', W') for an image of n = (H, W) cells under windows of f = (f_h, f_w) cells."""
+    check_windows(f, S, P)
+    if f[0] > n[0] + 2 * P[0] or f[1] > n[1] + 2 * P[1]:
+        raise ValueError("the window is larger than the padded image: expected f <= n + 2 * padding along each axis")
+    return output_size(n[0], f[0], S[0], P[0]), output_size(n[1], f[1], S[1], P[1])
+
+
+def conv2d_z(a: Shape, theta: Shape, b: Shape, S: Shape, P: Shape) -> Shape:
+    """(15) z (m, K, H', W') from a (m, C, H, W), theta (K, C, f_h, f_w) and b (K,)."""
+    if theta[1] != a[1]:
+        raise ValueError("theta: expected shape (K, C, f_h, f_w), where a is (m, C, H, W)")
+    if b[0] != theta[0]:
+        raise ValueError("b: expected shape (K,), where theta is (K, C, f_h, f_w)")
+    grid = window_grid((a[2], a[3]), (theta[2], theta[3]), S, P)
+    return a[0], theta[0], grid[0], grid[1]
+
+
+def conv2d_theta(a: Shape, dz: Shape, f: Shape, S: Shape, P: Shape) -> Shape:
+    """(17) dtheta (K, C, f_h, f_w) from a (m, C, H, W) and dz (m, K, H', W')."""
+    grid = window_grid((a[2], a[3]), f, S, P)
+    if dz[0] != a[0] or dz[2] != grid[0] or dz[3] != grid[1]:
+        raise ValueError("dz: expected shape (m, K, H', W'), where a is (m, C, H, W) and H' = (H + 2P - f) // S + 1")
+    return dz[1], a[1], f[0], f[1]
+
+
+def conv2d_a(dz: Shape, theta: Shape, n: Shape, S: Shape, P: Shape) -> Shape:
+    """(19) da (m, C, H, W) from dz (m, K, H', W'), theta (K, C, f_h, f_w) and n = (H, W)."""
+    if min(n) < 0 or max(n) >= LARGEST:
+        raise ValueError("input_size: expected from 0 to 2**31 - 1 along each axis")
+    if theta[0] != dz[1]:
+        raise ValueError("theta: expected shape (K, C, f_h, f_w), where dz is (m, K, H', W')")
+    grid = window_grid(n, (theta[2], theta[3]), S, P)
+    if dz[2] != grid[0] or dz[3] != grid[1]:
+        raise ValueError("dz: expected shape (m, K, H', W'), where H' = (H + 2P - f) // S + 1 and input_size is (H, W)")
+    return dz[0], theta[1], n[0], n[1]
+
+
+def pool2d_a(a: Shape, f: Shape, S: Shape, P: Shape) -> Shape:
+    """The pooled (m, C, H', W') of a (m, C, H, W); P < f, so that every window meets the image."""
+    grid = window_grid((a[2], a[3]), f, S, P)
+    if P[0] >= f[0] or P[1] >= f[1]:
+        raise ValueError("padding: expected less than size along each axis")
+    return a[0], a[1], grid[0], grid[1]
+
+
+def check_pool2d_dz(dz: Shape, a: Shape, f: Shape, S: Shape, P: Shape) -> None:
+    """dz has the shape of the pooled a."""
+    if dz != pool2d_a(a, f, S, P):
+        raise ValueError("dz: expected shape (m, C, H', W'), where a is (m, C, H, W) and H' = (H + 2P - size) // S + 1")
+
+
+# Activations, costs and updates --------------------------------------------------------------------------------------
+
+
+def check_activation(da: Shape, z: Shape, a: Shape) -> None:
+    """(10) da, z and a have one shape."""
+    if z != da:
+        raise ValueError("z: expected the shape of da")
+    if a != da:
+        raise ValueError("a: expected the shape of da")
+
+
+def check_target(y: Shape, prediction: Shape) -> None:
+    """(5) y has the shape of what it is compared with."""
+    if y != prediction:
+        raise ValueError("y: expected the shape of the prediction")
+
+
+def check_classes(z: Shape) -> None:
+    """(26) A softmax is over at least one class."""
+    if z[1] == 0:
+        raise ValueError("z: expected shape (m, k) with at least one class")
+
+
+def check_labels(y: Shape, z: Shape) -> None:
+    """(27) One label for each row of z (m, k)."""
+    if y[0] != z[0]:
+        raise ValueError("y: expected shape (m,), where z is (m, k)")
+
+
+def check_update(dtheta: Shape, theta: Shape) -> None:
+    """An update pairs each parameter with its gradient."""
+    if dtheta != theta:
+        raise ValueError("dtheta: expected the shape of theta")
+
+
+def check_state(velocity: Shape, theta: Shape) -> None:
+    """SGD keeps one number a parameter."""
+    if velocity != theta:
+        raise ValueError("velocity: expected the shape of theta")
+
+
+def check_moments(moments: Shape, theta: Shape) -> None:
+    """Adam keeps two numbers a parameter."""
+    if moments[0] != 2 or moments[1:] != theta:
+        raise ValueError("moments: expected shape (2, *theta.shape)")
+
+
+def check_step(step: int) -> None:
+    """Steps are counted from 1: at 0 Adam would divide by zero."""
+    if step < 1:
+        raise ValueError("step: expected at least 1")
