@@ -12,6 +12,7 @@ import os
 import stat
 import zlib
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -48,12 +49,14 @@ def load_idx(folder: FilePath) -> tuple[Samples, Samples]:
     and `t10k-labels-idx1-ubyte`; `.idx` for `-idx` and a `.gz` at the end are also found.
     """
     stems = "train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1"
-    train_images, train_labels, test_images, test_labels = (_find(folder, stem) for stem in stems)
+    train_images, train_labels, test_images, test_labels = (_find(Path(folder), stem) for stem in stems)
     train = _load_samples(train_images, train_labels)
     test = _load_samples(test_images, test_labels)
     size, expected = test[0].shape[2:], train[0].shape[2:]
     if size != expected:
-        raise DataError(f"{test_images!r}: images of {_times(size)}, but those of {train_images!r} are {_times(expected)}")
+        raise DataError(
+            f"{str(test_images)!r}: images of {_times(size)}, but those of {str(train_images)!r} are {_times(expected)}"
+        )
     return train, test
 
 
@@ -62,20 +65,19 @@ def read_idx(path: FilePath) -> NDArray[np.uint8]:
 
     Source: http://yann.lecun.com/exdb/mnist, "The IDX file format".
     """
+    path = Path(path)
     try:
-        # Before opening: a pipe would block, and a device need never end.
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise ValueError("is a directory" if os.path.isdir(path) else "is not a regular file")
-        with open(path, "rb") as raw:
+        mode = path.stat().st_mode
+        if not stat.S_ISREG(mode):  # asked before opening: a pipe would block, and a device need never end
+            raise ValueError("is a directory" if stat.S_ISDIR(mode) else "is not a regular file")
+        with path.open("rb") as raw:
             zipped = raw.read(2) == GZIP_MAGIC
             raw.seek(0)
             return _parse_idx(gzip.GzipFile(fileobj=raw) if zipped else raw)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise DataError(f"{os.fspath(path)!r}: damaged gzip: {error}") from error
-    except OSError as error:
-        raise DataError(f"{os.fspath(path)!r}: {error.strerror or error}") from error
-    except ValueError as error:  # from here, from _parse_idx, or a name that no file can have
-        raise DataError(f"{os.fspath(path)!r}: {error}") from error
+        raise DataError(f"{str(path)!r}: damaged gzip: {error}") from error
+    except (OSError, ValueError) as error:  # ValueError: from here, from _parse_idx, or a name that no file can have
+        raise DataError(f"{str(path)!r}: {_reason(error)}") from error
 
 
 def split(x: NDArray[Any], y: NDArray[Any], seed: int, held_out: float = 0.2) -> tuple[Arrays, Arrays]:
@@ -107,29 +109,29 @@ def split(x: NDArray[Any], y: NDArray[Any], seed: int, held_out: float = 0.2) ->
     return (x[train], y[train]), (x[test], y[test])
 
 
-def _find(folder: FilePath, stem: str) -> str:
+def _find(folder: Path, stem: str) -> Path:
     """The path of one of the four files, in whichever spelling the folder has it."""
+    spellings = (stem, stem.replace("-idx", ".idx"))
+    paths = [folder / f"{spelling}-ubyte{suffix}" for spelling in spellings for suffix in ("", ".gz")]
     try:
-        os.listdir(folder)
-    except (OSError, ValueError) as error:  # the folder's own trouble, rather than "no such file" below
-        raise DataError(f"{os.fspath(folder)!r}: {getattr(error, 'strerror', None) or error}") from error
-    names = [f"{s}-ubyte{suffix}" for s in (stem, stem.replace("-idx", ".idx")) for suffix in ("", ".gz")]
-    for name in names:
-        path = os.path.join(folder, name)
-        if os.path.isfile(path):  # some archives of MNIST hold a folder of one spelling beside the file of the other
-            return path
-    raise DataError(f"{os.path.join(folder, names[0])!r}: no such file, nor {', '.join(names[1:])}")
+        next(folder.iterdir(), None)  # so that a bad folder is named as such, not as four missing files
+        for path in paths:
+            if path.is_file():  # Kaggle's MNIST has a folder of one spelling beside the file of the other
+                return path
+    except (OSError, ValueError) as error:
+        raise DataError(f"{str(folder)!r}: {_reason(error)}") from error
+    raise DataError(f"{str(paths[0])!r}: no such file, nor {', '.join(path.name for path in paths[1:])}")
 
 
-def _load_samples(images_path: str, labels_path: str) -> Samples:
+def _load_samples(images_path: Path, labels_path: Path) -> Samples:
     """x (n, 1, H, W) and y (n,) from a file of images (n, H, W) and its file of labels (n,)."""
     images, labels = read_idx(images_path), read_idx(labels_path)
     if images.ndim != 3:
-        raise DataError(f"{images_path!r}: expected images, 3 dimensions, got {images.ndim}")
+        raise DataError(f"{str(images_path)!r}: expected images, 3 dimensions, got {images.ndim}")
     if labels.ndim != 1:
-        raise DataError(f"{labels_path!r}: expected labels, 1 dimension, got {labels.ndim}")
+        raise DataError(f"{str(labels_path)!r}: expected labels, 1 dimension, got {labels.ndim}")
     if len(labels) != len(images):
-        raise DataError(f"{labels_path!r}: {len(labels)} labels for the {len(images)} images of {images_path!r}")
+        raise DataError(f"{str(labels_path)!r}: {len(labels)} labels, but {len(images)} images in {str(images_path)!r}")
     return _scaled(images, 255), labels.astype(np.int64)
 
 
@@ -141,7 +143,7 @@ def _scaled(images: NDArray[np.uint8], largest: int) -> NDArray[np.float32]:
 
 
 def _parse_idx(file: io.BufferedIOBase) -> NDArray[np.uint8]:
-    """Magic 0 0 type ndim, ndim big-endian sizes of 4 bytes, then exactly as many elements; else a ValueError says why."""
+    """Magic 0 0 type ndim, ndim big-endian sizes of 4 bytes, then exactly as many elements; else ValueError."""
     magic = file.read(4)
     if len(magic) < 4:
         raise ValueError(f"truncated: an idx file begins with 4 bytes of magic, got {len(magic)}")
@@ -177,3 +179,8 @@ def _read_at_most(file: io.BufferedIOBase, count: int) -> bytearray:
 
 def _times(sizes: Any) -> str:
     return " x ".join(map(str, sizes))
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the file's name that the message of an OSError repeats."""
+    return getattr(error, "strerror", None) or str(error)

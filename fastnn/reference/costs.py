@@ -57,7 +57,7 @@ def softmax_cross_entropy(z: Matrix, y: Target) -> float:
 
 @checked
 def softmax_cross_entropy_dz(z: Matrix, y: Target, out: Matrix | None = None) -> Matrix:
-    """(32) dz_i = (y^_i - y_i) / m, what (28)-(31) come to since sum_i y_i = 1.
+    """(32) dz_i = (y^_i - y_i) / m, the sum over i of (29) times (30), since sum_i y_i = 1; also (28).
 
     z (m, k), y (m,) integer labels or (m, k) rows that sum to one, dz (m, k).
     """

@@ -8,7 +8,7 @@ from fastnn.arguments import Matrix, checked
 
 @checked
 def dense_forward(a: Matrix, theta: Matrix, out: Matrix | None = None) -> Matrix:
-    """(3) z_i = a_nu theta_nu_i, with a_0 = 1; also (2), (25), (33)-(35).
+    """(3) z_i = a_nu theta_nu_i, with a_0 = 1; also (1), (2), (23), (24), (25), (33), (34), (35).
 
     a (m, n_in), theta (1 + n_in, n_out), z (m, n_out).
     """
@@ -20,7 +20,7 @@ def dense_forward(a: Matrix, theta: Matrix, out: Matrix | None = None) -> Matrix
 
 @checked
 def dense_dz_to_dtheta(a: Matrix, dz: Matrix, out: Matrix | None = None) -> Matrix:
-    """(8) dtheta_nu_j = a_nu dz_j, with a_0 = 1, summed over the batch; also (6), (13), (40).
+    """(8) dtheta_nu_j = a_nu dz_j, with a_0 = 1, summed over the batch; also (6), (13), (31), (40), (44).
 
     a (m, n_in), dz (m, n_out), dtheta (1 + n_in, n_out).
     """

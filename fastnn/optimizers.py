@@ -1,0 +1,87 @@
+"""Optimisers: one pass over the model's flat parameters a step. Their state belongs to the parameters they last stepped."""
+
+import math
+import numbers
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn.backend import ops
+from fastnn.constants import ADAM
+
+Floats = NDArray[np.floating]
+
+
+class Optimizer:
+    """What the optimisers share: state that is begun anew with other parameters, and the count of steps."""
+
+    state_rows = 1  # numbers that the state keeps for a parameter
+
+    def step(self, parameters: Floats, gradients: Floats) -> None:
+        """Change the parameters, in place, by their gradients."""
+        if getattr(self, "_parameters", None) is not parameters:
+            self._parameters = parameters
+            self._state = np.zeros((self.state_rows, parameters.size), parameters.dtype)
+            self._steps = 0
+        self._steps += 1
+        self.update(parameters, gradients)
+
+    def update(self, parameters: Floats, gradients: Floats) -> None:
+        """One step, with the state at hand."""
+        raise NotImplementedError
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent, with momentum and in Nesterov's form if asked for: `sgd_step`."""
+
+    def __init__(self, lr: float, momentum: float = 0.0, nesterov: bool = False) -> None:
+        self.lr = _positive("lr", lr)
+        self.momentum = _fraction("momentum", momentum)
+        self.nesterov = bool(nesterov)
+
+    def update(self, parameters: Floats, gradients: Floats) -> None:
+        ops.sgd_step(parameters, gradients, self._state[0], self.lr, self.momentum, self.nesterov)
+
+
+class Adam(Optimizer):
+    """Adam by Kingma and Ba: `adam_step`."""
+
+    state_rows = 2
+
+    def __init__(self, lr: float = 1e-3, betas: tuple[float, float] = ADAM[:2], epsilon: float = ADAM[2]) -> None:
+        self.lr = _positive("lr", lr)
+        self.constants = (_fraction("betas", betas[0]), _fraction("betas", betas[1]), _positive("epsilon", epsilon))
+
+    def update(self, parameters: Floats, gradients: Floats) -> None:
+        ops.adam_step(parameters, gradients, self._state, self._steps, self.lr, self.constants)
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay by Loshchilov and Hutter: `adamw_step`."""
+
+    def __init__(
+        self,
+        lr: float = 1e-3,
+        weight_decay: float = 1e-2,
+        betas: tuple[float, float] = ADAM[:2],
+        epsilon: float = ADAM[2],
+    ) -> None:
+        super().__init__(lr, betas, epsilon)
+        if not (isinstance(weight_decay, numbers.Real) and math.isfinite(weight_decay) and weight_decay >= 0):
+            raise ValueError(f"weight_decay: expected a number of at least 0, got {weight_decay!r}")
+        self.weight_decay = float(weight_decay)
+
+    def update(self, parameters: Floats, gradients: Floats) -> None:
+        ops.adamw_step(parameters, gradients, self._state, self._steps, self.lr, self.weight_decay, self.constants)
+
+
+def _positive(name: str, value: float) -> float:
+    if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > 0):
+        raise ValueError(f"{name}: expected a number above 0, got {value!r}")
+    return float(value)
+
+
+def _fraction(name: str, value: float) -> float:
+    if not (isinstance(value, numbers.Real) and 0 <= value < 1):
+        raise ValueError(f"{name}: expected a number in [0, 1), got {value!r}")
+    return float(value)
