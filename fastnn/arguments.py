@@ -13,10 +13,12 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, Union
+from typing import Annotated, Any, NamedTuple, TypeVar, Union, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
@@ -36,6 +38,7 @@ class PairKind:
 
 Array = Annotated[NDArray[np.floating], ArrayKind(None)]
 Batch = Annotated[NDArray[np.floating], ArrayKind(None, least=1)]
+Parameters = Batch
 Vector = Annotated[NDArray[np.floating], ArrayKind(1)]
 Matrix = Annotated[NDArray[np.floating], ArrayKind(2)]
 Images = Annotated[NDArray[np.floating], ArrayKind(4)]
@@ -164,7 +167,11 @@ class Contract:
         return type(error)(f"{self.name}: {error}; got {came}")
 
 
-def checked(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...] = ("out",)) -> Any:
+@overload
+def checked(function: Function) -> Function: ...
+@overload
+def checked(*, writes: tuple[str, ...]) -> Callable[[Function], Function]: ...
+def checked(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...] = ("out",)) -> Callable[..., Any]:
     """Make a reference function keep its contract; `__wrapped__` is the bare function."""
     if function is None:
         return functools.partial(checked, writes=writes)
@@ -210,4 +217,5 @@ def _describe(value: Any) -> str:
 
 
 def _repeats_itself(array: NDArray[Any]) -> bool:
-    return any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True))
+    """Whether two elements are one cell: an axis with stride 0. NumPy gives empty arrays such strides too."""
+    return array.size > 0 and any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True))

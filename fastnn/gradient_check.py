@@ -31,8 +31,8 @@ def check_gradients(
 ) -> GradientCheck:
     """(6) dtheta against (J(theta + h) - J(theta - h)) / 2h for every parameter, or for `most` of them drawn by the seed.
 
-    A float64 copy of the model does the work, with dropout off, so the model stays as it is. A parameter at a kink (relu, max
-    pooling) can show a large error that is none: look at the one that is named. The loss is chosen as in `evaluate`.
+    A float64 copy of the model does the work, with dropout off, so the model stays as it is. A parameter at a kink (relu,
+    max pooling) can show a large error that is none: look at the one that is named. The loss is chosen as in `evaluate`.
     """
     chosen = training.chosen_loss(model, y, loss)
     twin = _twin(model)
@@ -42,11 +42,12 @@ def check_gradients(
     twin.backward(chosen.da(a, targets))
     gradients = twin.gradients.copy()
     places = np.arange(gradients.size)
+    most = training.count("most", most, 1)
     if gradients.size > most:
         places = np.sort(np.random.default_rng(model.seed).choice(gradients.size, most, replace=False))
     if not len(places):
         raise ValueError("model: expected at least one parameter")
-    differences = np.array([_difference(twin, inputs, targets, chosen, place, step) for place in places])
+    differences = np.array([_difference(twin, inputs, targets, chosen, int(place), step) for place in places])
     errors = np.abs(gradients[places] - differences) / max(float(np.abs(gradients).max()), np.finfo(np.float64).tiny)
     worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
     place = int(places[worst])
@@ -63,9 +64,7 @@ def _twin(model: Sequential) -> Sequential:
     return twin
 
 
-def _difference(
-    twin: Sequential, x: training.Floats, y: training.Floats, loss: Loss, place: int, step: float
-) -> float:
+def _difference(twin: Sequential, x: training.Floats, y: training.Floats, loss: Loss, place: int, step: float) -> float:
     value = twin.parameters[place]
     costs = []
     for moved in (value + step, value - step):

@@ -43,7 +43,7 @@ class Layer:
     parameter_shapes: Mapping[str, Shape] = {}
 
     def build(self, input_shape: Shape) -> None:
-        """Take the shape of one sample of the input; sets output_shape and parameter_shapes. ValueError where it won't do."""
+        """Take the shape of an input sample: sets output_shape and parameter_shapes. ValueError where it won't do."""
         raise NotImplementedError
 
     def bind(self, parameters: dict[str, Floats], gradients: dict[str, Floats], dtype: DTypeLike) -> None:
@@ -66,7 +66,7 @@ class Layer:
 
     def config(self) -> dict[str, Any]:
         """What the layer was made with: `type(layer)(**layer.config())` is a layer like it."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload,no-any-return]
+        return dataclasses.asdict(self)  # type: ignore[call-overload]
 
     def _array(self, name: str, m: int, shape: Shape) -> Floats:
         """An array (m, *shape) of this name: the same memory every time, until a larger batch comes."""
@@ -83,9 +83,9 @@ class Neurons(Layer):
     fans: tuple[int, int]
 
     def check_activation(self) -> None:
-        if self.activation != "identity" and self.activation not in ACTIVATIONS:
-            choices = ", ".join(["identity", *ACTIVATIONS])
-            raise ValueError(f"activation: expected one of {choices}, got {self.activation!r}")
+        choices = ["identity", *ACTIVATIONS]
+        if self.activation not in choices:
+            raise ValueError(f"activation: expected one of {', '.join(choices)}, got {self.activation!r}")
 
     def initialise(self, rng: np.random.Generator) -> None:
         """theta by He et al. (2015) under a rectifier, else by Glorot and Bengio (2010); biases are 0."""
@@ -140,7 +140,9 @@ class Dense(Neurons):
     def forward(self, a: Floats, training: bool = False) -> Floats:
         """(3) z = a theta, then (2)."""
         self._input = a
-        return self._activate(ops.dense_forward(a, self.parameters["theta"], out=self._array("z", len(a), self.output_shape)))
+        return self._activate(
+            ops.dense_forward(a, self.parameters["theta"], out=self._array("z", len(a), self.output_shape))
+        )
 
     def backward(self, da: Floats, needs_da: bool = True) -> Floats | None:
         """(10), (8), (9)."""
@@ -177,7 +179,9 @@ class Conv2D(Neurons):
         """(15) z = theta a + b, then (16)."""
         self._input = a
         out = self._array("z", len(a), self.output_shape)
-        return self._activate(ops.conv2d_forward(a, self.parameters["theta"], self.parameters["b"], self._S, self._P, out=out))
+        return self._activate(
+            ops.conv2d_forward(a, self.parameters["theta"], self.parameters["b"], self._S, self._P, out=out)
+        )
 
     def backward(self, da: Floats, needs_da: bool = True) -> Floats | None:
         """(22), (17) and db, (19)."""
@@ -281,9 +285,7 @@ class Dropout(Layer):
         return np.multiply(da, mask, out=self._array("da", len(da), self.output_shape))
 
 
-LAYERS: dict[str, type[Layer]] = {
-    layer.__name__: layer for layer in (Dense, Conv2D, MaxPool2D, AvgPool2D, Flatten, Dropout)
-}
+LAYERS: dict[str, type[Layer]] = {layer.__name__: layer for layer in (Dense, Conv2D, MaxPool2D, AvgPool2D, Flatten, Dropout)}
 
 
 def _check_count(name: str, value: Any) -> None:

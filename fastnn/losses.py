@@ -14,13 +14,19 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Loss:
-    """cost(a, y) is a mean over the samples, da(a, y, out) its gradient, hits(a, y) which samples are right (None: no such)."""
+    """A cost of a model's output.
+
+    cost(a, y)     a mean over the samples.
+    da(a, y)       its gradient.
+    hits(a, y)     which samples are right; None where there is no such thing.
+    labels         whether y may be integer labels (m,).
+    """
 
     name: str
     cost: Callable[[Floats, NDArray[Any]], float]
     da: Callable[..., Floats]
     hits: Callable[[Floats, NDArray[Any]], NDArray[np.bool_]] | None = None
-    labels: bool = False  # whether y may be integer labels
+    labels: bool = False
 
 
 def _same_class(a: Floats, y: NDArray[Any]) -> NDArray[np.bool_]:
@@ -53,6 +59,6 @@ def find(loss: str | Loss) -> Loss:
     """The loss of that name, or the given object; ValueError, naming the choices, for another name."""
     if isinstance(loss, Loss):
         return loss
-    if loss not in LOSSES:
+    if not isinstance(loss, str) or loss not in LOSSES:
         raise ValueError(f"loss: expected one of {', '.join(LOSSES)}, got {loss!r}")
     return LOSSES[loss]

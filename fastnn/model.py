@@ -31,8 +31,8 @@ class Sequential:
     seed         of the first parameters, the shuffles and the dropout.
     dtype        float32 or float64.
 
-    `parameters` is one array with all of them, and `gradients` another with theirs; each layer's are views of the two. Whoever
-    writes into `parameters` in place (an optimiser of their own, an evolution strategy) changes the model.
+    `parameters` is one array with all of them, and `gradients` another with theirs; each layer's are views of the two.
+    Whoever writes into `parameters` in place (an optimiser of their own, an evolution strategy) changes the model.
     """
 
     def __init__(
@@ -40,30 +40,16 @@ class Sequential:
     ) -> None:
         self.layers = layers
         self.input_shape = _shape(input_shape)
-        self.seed = seed
+        self.seed = training.count("seed", seed, 0)
         self.dtype = _dtype(dtype)
         self.loss: Loss | None = None  # the one it was last fitted with
-        self._build()
+        self.output_shape = _build(self.layers, self.input_shape)
         self._lay_out()
         self._initialise()
 
-    def _build(self) -> None:
-        shape = self.input_shape
-        for place, layer in enumerate(self.layers):
-            if not isinstance(layer, Layer):
-                raise TypeError(f"layers[{place}]: expected a layer, got {layer!r}")
-            if layer.input_shape is not None:
-                raise ValueError(f"layers[{place}]: {layer!r} is in a model already: make another like it")
-            try:
-                layer.build(shape)
-            except (TypeError, ValueError) as error:
-                raise type(error)(f"layers[{place}]: {layer!r} on an input of shape {shape}: {error}") from None
-            shape = layer.output_shape
-        self.output_shape = shape
-
     def _lay_out(self) -> None:
         """Make the flat arrays, and give each layer its part of them."""
-        count = sum(math.prod(shape) for layer in self.layers for shape in layer.parameter_shapes.values())
+        count = _parameter_count(self.layers)
         self.parameters: Floats = np.zeros(count, self.dtype)
         self.gradients: Floats = np.zeros(count, self.dtype)
         begin = 0
@@ -120,13 +106,15 @@ class Sequential:
     ) -> training.History:
         """Train on x (n, *input_shape) and y; returns the history, an entry an epoch.
 
-        loss             a name (softmax_cross_entropy, sigmoid_cross_entropy, mean_squared_error, binary_cross_entropy) or a Loss.
+        loss             a Loss, or a name: softmax_cross_entropy, sigmoid_cross_entropy, mean_squared_error,
+                         binary_cross_entropy.
         optimizer        by default Adam(1e-3). One that is used again with the same model goes on from its state.
         validation_data  (x, y) to evaluate after each epoch.
         shuffle          draw a new order of the samples each epoch, from the model's seed.
         patience         stop when the validation cost has not fallen for so many epochs, and take the best parameters back.
         verbose          1 prints a line an epoch, 0 nothing.
-        progress         a bar within the epoch: True needs the extra `progress`; by default where it is installed, on a terminal.
+        progress         a bar within the epoch: True needs the extra `progress`; by default one is shown on a terminal,
+                         where the extra is installed.
 
         Ctrl-C ends the training early: the model keeps what it has learnt, and the history says `interrupted`.
         """
@@ -142,7 +130,11 @@ class Sequential:
         return predicted
 
     def evaluate(self, x: ArrayLike, y: ArrayLike, loss: str | Loss | None = None, batch_size: int = 256) -> Evaluation:
-        """The mean cost and the accuracy on x (n, *input_shape) and y, by the loss given or else the one it was fitted with."""
+        """The mean cost and the accuracy on x (n, *input_shape) and y.
+
+        loss  by default the one the model was fitted with; for a model that never was, softmax_cross_entropy where y is
+              integers, else mean_squared_error.
+        """
         chosen = training.chosen_loss(self, y, loss)
         samples, targets = training.pairs(self, x, y, chosen)
         cost, right = 0.0, 0
@@ -156,8 +148,7 @@ class Sequential:
         """A table of the layers: output shape and number of parameters."""
         rows = [("input", str(self.input_shape), "")]
         for layer in self.layers:
-            count = sum(math.prod(shape) for shape in layer.parameter_shapes.values())
-            rows.append((repr(layer), str(layer.output_shape), f"{count:,}"))
+            rows.append((repr(layer), str(layer.output_shape), f"{_parameter_count([layer]):,}"))
         rows.append(("total", "", f"{self.parameters.size:,}"))
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         lines = [f"{name:<{widths[0]}}  {shape:<{widths[1]}}  {count:>{widths[2]}}" for name, shape, count in rows]
@@ -176,20 +167,54 @@ def load(path: str | Path) -> Sequential:
     """The model that `save` wrote; ValueError, naming the file, where it is damaged or no model of fastnn's."""
     content = files.load(path)
     try:
-        model = Sequential(
-            *content.layers(), input_shape=tuple(content.input_shape), seed=content.seed, dtype=content.dtype
-        )
+        _check_count(content)
+        model = Sequential(*content.layers(), input_shape=tuple(content.input_shape), seed=content.seed, dtype=content.dtype)
         model.loss = None if content.loss is None else losses.find(content.loss)
-        if model.parameters.shape != content.parameters.shape:
-            raise ValueError(f"expected {model.parameters.size} parameters, got shape {content.parameters.shape}")
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: not a model of fastnn's, or a damaged one: {error}") from None
     model.parameters[...] = content.parameters
     return model
 
 
+def _build(layers: Sequence[Layer], shape: Shape) -> Shape:
+    """Build the layers for an input of that shape, all or none; returns the output's shape."""
+    built: list[Layer] = []
+    try:
+        for place, layer in enumerate(layers):
+            if not isinstance(layer, Layer):
+                raise TypeError(f"layers[{place}]: expected a layer, got {layer!r}")
+            if layer.input_shape is not None:
+                raise ValueError(f"layers[{place}]: {layer!r} is in a model already: make another like it")
+            try:
+                layer.build(shape)
+            except (TypeError, ValueError) as error:
+                raise type(error)(f"layers[{place}]: {layer!r} on an input of shape {shape}: {error}") from None
+            built.append(layer)
+            shape = layer.output_shape
+    except (TypeError, ValueError):
+        for layer in built:
+            layer.input_shape = None
+        raise
+    return shape
+
+
+def _parameter_count(layers: Sequence[Layer]) -> int:
+    return sum(math.prod(shape) for layer in layers for shape in layer.parameter_shapes.values())
+
+
+def _check_count(content: files.Content) -> None:
+    """Whether a file's layers have as many parameters as it holds, before memory is taken for them."""
+    layers = content.layers()
+    _build(layers, _shape(content.input_shape))
+    if content.parameters.shape != (_parameter_count(layers),):
+        raise ValueError(f"expected {_parameter_count(layers)} parameters, got shape {content.parameters.shape}")
+
+
 def _shape(input_shape: int | Sequence[int]) -> Shape:
-    shape = (input_shape,) if isinstance(input_shape, (int, np.integer)) else tuple(input_shape)
+    try:
+        shape = (input_shape,) if isinstance(input_shape, (int, np.integer)) else tuple(input_shape)
+    except TypeError:
+        shape = ()
     if not shape or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
         raise ValueError(f"input_shape: expected positive ints, got {input_shape!r}")
     return tuple(int(n) for n in shape)

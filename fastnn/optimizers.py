@@ -50,6 +50,8 @@ class Adam(Optimizer):
 
     def __init__(self, lr: float = 1e-3, betas: tuple[float, float] = ADAM[:2], epsilon: float = ADAM[2]) -> None:
         self.lr = _positive("lr", lr)
+        if not (isinstance(betas, (tuple, list)) and len(betas) == 2):
+            raise ValueError(f"betas: expected two numbers in [0, 1), got {betas!r}")
         self.constants = (_fraction("betas", betas[0]), _fraction("betas", betas[1]), _positive("epsilon", epsilon))
 
     def update(self, parameters: Floats, gradients: Floats) -> None:
@@ -69,7 +71,7 @@ class AdamW(Adam):
         super().__init__(lr, betas, epsilon)
         if not (isinstance(weight_decay, numbers.Real) and math.isfinite(weight_decay) and weight_decay >= 0):
             raise ValueError(f"weight_decay: expected a number of at least 0, got {weight_decay!r}")
-        self.weight_decay = float(weight_decay)
+        self.weight_decay: float = float(weight_decay)
 
     def update(self, parameters: Floats, gradients: Floats) -> None:
         ops.adamw_step(parameters, gradients, self._state, self._steps, self.lr, self.weight_decay, self.constants)

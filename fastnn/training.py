@@ -38,7 +38,9 @@ class History(dict[str, list[float]]):
         except ImportError:
             raise ImportError("History.plot needs matplotlib: python3 -m pip install 'fastnn[plot]'") from None
         figure = Figure(figsize=(8, 3), layout="constrained")
-        for axes, kind in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
+        kinds = [kind for kind in ("loss", "accuracy") if kind in self]
+        for place, kind in enumerate(kinds, 1):
+            axes = figure.add_subplot(1, len(kinds), place)
             for name in (kind, f"val_{kind}"):
                 if name in self:
                     axes.plot(range(1, len(self[name]) + 1), self[name], label=name)
@@ -82,7 +84,11 @@ def fit(
 ) -> History:
     """Train the model as planned; see Sequential.fit."""
     data = pairs(model, x, y, plan.loss)
-    validation = None if validation_data is None else pairs(model, *validation_data, plan.loss, prefix="validation_data: ")
+    validation = None
+    if validation_data is not None:
+        if not isinstance(validation_data, (tuple, list)) or len(validation_data) != 2:
+            raise TypeError(f"validation_data: expected a pair (x, y), got {type(validation_data).__name__}")
+        validation = pairs(model, *validation_data, plan.loss, prefix="validation_data: ")
     if plan.patience is not None and validation is None:
         raise ValueError("patience: expected validation_data with it")
     model.loss = plan.loss
@@ -92,9 +98,9 @@ def fit(
             begun = time.perf_counter()
             cost, accuracy = _epoch(model, data, plan, epoch)
             seconds = time.perf_counter() - begun
+            found = None if validation is None else model.evaluate(*validation, plan.loss, plan.batch_size)
             history._append(loss=cost, accuracy=accuracy, seconds=seconds)
-            if validation is not None:
-                found = model.evaluate(*validation, plan.loss, plan.batch_size)
+            if found is not None:
                 history._append(val_loss=found.cost, val_accuracy=found.accuracy)
                 best.see(found.cost, model.parameters)
             if plan.verbose:
@@ -133,7 +139,7 @@ def _bar(parts: list[slice], plan: Plan, epoch: int) -> Iterable[slice]:
         return parts
     from tqdm.auto import tqdm
 
-    return tqdm(parts, desc=f"epoch {epoch}/{plan.epochs}", leave=False)  # type: ignore[no-any-return]
+    return tqdm(parts, desc=f"epoch {epoch}/{plan.epochs}", leave=False)
 
 
 def _line(epoch: int, epochs: int, history: History) -> str:
@@ -191,27 +197,26 @@ def count(name: str, value: Any, least: int) -> int:
     return number
 
 
-def samples(name: str, x: ArrayLike, shape: tuple[int, ...]) -> NDArray[Any]:
-    """x as an array of real numbers (n, *shape), with n > 0."""
+def samples(name: str, x: ArrayLike, shape: tuple[int, ...], other: str = "") -> NDArray[Any]:
+    """x as an array of real numbers (n, *shape), with n > 0; `other` is what else the message may offer."""
     array = np.asarray(x)
     if isinstance(x, np.ma.MaskedArray) or array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: expected an array of real numbers, got {type(x).__name__} of dtype {array.dtype}")
     if array.shape[1:] != shape or len(array.shape) == 0 or len(array) == 0:
         wanted = ", ".join(["n", *map(str, shape)])
-        raise ValueError(f"{name}: expected shape ({wanted}) with n > 0, got {array.shape}")
+        raise ValueError(f"{name}: expected {other}shape ({wanted}) with n > 0, got {array.shape} {array.dtype}")
     return array
 
 
-def pairs(
-    model: Sequential, x: ArrayLike, y: ArrayLike, loss: Loss, prefix: str = ""
-) -> tuple[NDArray[Any], NDArray[Any]]:
+def pairs(model: Sequential, x: ArrayLike, y: ArrayLike, loss: Loss, prefix: str = "") -> tuple[NDArray[Any], NDArray[Any]]:
     """x and y as arrays that fit the model and the loss: as many targets as samples, floats in the model's dtype."""
     inputs = samples(f"{prefix}x", x, model.input_shape)
-    y = np.asarray(y)
-    if loss.labels and y.dtype.kind in "iu" and y.ndim == 1:
+    array = np.asarray(y)
+    if loss.labels and array.dtype.kind in "iu" and array.ndim == 1:
         targets = samples(f"{prefix}y", y, ())
     else:
-        targets = samples(f"{prefix}y", y, model.output_shape).astype(model.dtype)
+        other = "integer labels (n,), or " if loss.labels else ""
+        targets = samples(f"{prefix}y", y, model.output_shape, other).astype(model.dtype)
     if len(inputs) != len(targets):
         raise ValueError(f"{prefix}y: expected {len(inputs)} targets, one a sample of x, got {len(targets)}")
     return inputs, targets

@@ -9,6 +9,7 @@ import functools
 import inspect
 import os
 import sys
+import typing
 from collections.abc import Callable, Mapping
 from types import NoneType
 from typing import Any
@@ -23,7 +24,7 @@ from numba.extending import overload, register_jitable
 from numba.np.numpy_support import as_dtype
 
 from fastnn import arguments, shapes
-from fastnn.arguments import ArrayKind, Contract, Facts
+from fastnn.arguments import ArrayKind, Contract, Facts, Function
 from fastnn.kernels.cache import DiskCache, directory
 
 # nnan and ninf are not among them: NaN and infinity pass through. "numpy" division lets loops vectorise.
@@ -96,7 +97,11 @@ class Core(CPUDispatcher):
         return _SCALARS[kind]
 
 
-def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...] = ("out",)) -> Any:
+@typing.overload
+def kernel(function: Function) -> Function: ...
+@typing.overload
+def kernel(*, writes: tuple[str, ...]) -> Callable[[Function], Function]: ...
+def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...] = ("out",)) -> Callable[..., Any]:
     """Make a kernel of a function: `writes` names the parameters that it changes."""
     if function is None:
         return functools.partial(kernel, writes=writes)

@@ -10,12 +10,12 @@ NODES = 100_000  # of the search below: where it is not done by then, the arrays
 @compiled
 def apart(out, operand):
     """Raise ValueError where `out` shares memory with `operand`, or an element of `out` with another; None shares none."""
-    if out is None:
+    if out is None or out.size == 0:
         return
     for axis in range(out.ndim):
         if out.strides[axis] == 0 and out.shape[axis] > 1:
             raise ValueError("what is written: expected one cell an element, got a stride of 0")
-    if out.size == 0 or operand.size == 0:
+    if operand.size == 0:
         return
     low, high = extent(out)
     other_low, other_high = extent(operand)

@@ -34,8 +34,8 @@ def logistic(z: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def normal_cdf(z: NDArray[np.floating]) -> NDArray[np.floating]:
     """Phi(z) = (1 + erf(z / sqrt 2)) / 2; NumPy has no erf, so the standard library's runs element by element."""
-    erfc = np.frompyfunc(math.erfc, 1, 1)
-    return (0.5 * erfc(-z.astype(np.float64) / math.sqrt(2)).astype(np.float64)).astype(z.dtype)
+    erfc = np.vectorize(math.erfc, otypes=[np.float64])
+    return (0.5 * erfc(-z.astype(np.float64) / math.sqrt(2))).astype(z.dtype)
 
 
 @checked

@@ -18,6 +18,12 @@ def shifted(z: NDArray[np.floating]) -> NDArray[np.floating]:
     return z - z.max(axis=1, keepdims=True)
 
 
+def probabilities(z: NDArray[np.floating]) -> NDArray[np.floating]:
+    """(26) e^z_i / sum_c e^z_c."""
+    e = np.exp(shifted(z))
+    return e / e.sum(axis=1, keepdims=True)
+
+
 def rows(y: NDArray[np.floating | np.integer], z: NDArray[np.floating]) -> NDArray[np.floating]:
     """The target as rows (m, k): row i has a one at its label, or is given."""
     if y.ndim == 2:
@@ -36,8 +42,7 @@ def softmax(z: Matrix, out: Matrix | None = None) -> Matrix:
     """(26) y^_i = e^z_i / sum_c e^z_c for each row of z (m, k)."""
     shapes.check_classes(z.shape)
     y_hat = shapes.result(out, z.shape, z.dtype)
-    np.exp(shifted(z), out=y_hat)
-    y_hat /= y_hat.sum(axis=1, keepdims=True)
+    y_hat[...] = probabilities(z)
     return y_hat
 
 
@@ -65,7 +70,7 @@ def softmax_cross_entropy_dz(z: Matrix, y: Target, out: Matrix | None = None) ->
     shapes.check_classes(z.shape)
     weights = rows(y, z)
     dz = shapes.result(out, z.shape, z.dtype)
-    dz[...] = (softmax.__wrapped__(z) - weights) / m
+    dz[...] = (probabilities(z) - weights) / m
     return dz
 
 

@@ -38,7 +38,7 @@ def max_pool2d_dz_to_da(
     inside = windows(padded(np.ones_like(a), P), f, S) > 0
     largest = ((patches == patches.max(axis=(4, 5), keepdims=True)) | np.isnan(patches)) & inside
     r, s = np.divmod(largest.reshape(*dz.shape, f[0] * f[1]).argmax(axis=4), f[1])
-    n, c, i, j = np.indices(dz.shape, sparse=True)
+    n, c, i, j = np.ogrid[tuple(slice(size) for size in dz.shape)]
     scattered = np.zeros_like(padded(a, P))
     np.add.at(scattered, (n, c, i * S[0] + r, j * S[1] + s), dz)
     da[...] = scattered[:, :, P[0] : P[0] + a.shape[2], P[1] : P[1] + a.shape[3]]

@@ -1,0 +1,142 @@
+"""python3 -m fastnn: train a strided convolutional network on real images, with each backend in turn."""
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from fastnn import Adam, Conv2D, Dense, Flatten, Layer, MaxPool2D, backend, datasets
+from fastnn import Sequential as Model
+
+DIGITS_EPOCHS, DATA_EPOCHS = 20, 5
+BATCH_SIZE = 32
+SMALLEST_FOR_LENET = 16  # two 5 x 5 kernels and two halvings leave one cell of it
+MALFORMED = 2  # exit status for files and arguments that will not do
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and train; returns the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    chosen = options.backend or os.environ.get("FASTNN_BACKEND")
+    if options.save is not None and (reason := _unwritable(options.save.absolute())):
+        return _refuse(f"--save {options.save}: {reason}")
+    if chosen == backend.name:
+        return _train(options)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    for name in backend.BACKENDS if chosen is None else [chosen]:
+        # The backend is fixed when fastnn is imported, so each has a process of its own.
+        child = [sys.executable, "-m", "fastnn", *given, "--backend", name]
+        status = subprocess.run(child, env={**os.environ, "FASTNN_BACKEND": name}, check=False).returncode
+        if status != 0:
+            return status
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python3 -m fastnn",
+        description="Train a convolutional network on the handwritten digits that ship with fastnn, with each backend in "
+        "turn, and report the test accuracy and the time of both.",
+    )
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="train LeNet on the four idx files in DIR instead (MNIST, Fashion-MNIST; plain or .gz)",
+    )
+    parser.add_argument("--epochs", type=_at_least(1), help=f"default: {DIGITS_EPOCHS}, with --data {DATA_EPOCHS}")
+    parser.add_argument(
+        "--backend", choices=list(backend.BACKENDS), help="only this one; default: FASTNN_BACKEND, else both"
+    )
+    parser.add_argument("--save", type=Path, metavar="FILE", help="write the trained model (with both: the last backend's)")
+    parser.add_argument("--seed", type=_at_least(0), default=0, help="of the parameters and the shuffles (default: 0)")
+    return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise argparse.ArgumentTypeError(f"expected an int of at least {least}, got {text!r}")
+        return int(text)
+
+    return parse
+
+
+def _unwritable(path: Path) -> str | None:
+    """Why no file can be written there, asked before the training; None if one can."""
+    if not path.parent.is_dir():
+        return f"no such directory: {path.parent}"
+    if path.is_dir():
+        return "is a directory"
+    return None if os.access(path.parent, os.W_OK) else f"no permission to write into {path.parent}"
+
+
+def _train(options: argparse.Namespace) -> int:
+    """Train with this process's backend."""
+    try:
+        if options.data is None:
+            train, test = datasets.split(*datasets.load_digits(), seed=0)
+        else:
+            train, test = datasets.load_idx(options.data)
+    except datasets.DataError as error:
+        return _refuse(str(error))
+    (x, y), shape, classes = train, train[0].shape[1:], int(max(train[1].max(), test[1].max())) + 1
+
+    print(f"{backend.name}: {len(x):,} training and {len(test[0]):,} test images of {shape[1]} x {shape[2]}", flush=True)
+    begun = time.perf_counter()
+    warm = _network(shape, classes, options.seed)
+    warm.fit(x[:BATCH_SIZE], y[:BATCH_SIZE], epochs=1, batch_size=BATCH_SIZE, verbose=0)
+    ready = time.perf_counter() - begun
+
+    model = _network(shape, classes, options.seed)
+    print(model.summary(), flush=True)
+    epochs = options.epochs or (DIGITS_EPOCHS if options.data is None else DATA_EPOCHS)
+    begun = time.perf_counter()
+    model.fit(x, y, "softmax_cross_entropy", Adam(1e-3), epochs, BATCH_SIZE, validation_data=test)
+    seconds = time.perf_counter() - begun
+    cost, accuracy = model.evaluate(*test)
+    print(f"{backend.name}: test cost {cost:.6f}; ready to train after {ready:.1f} s")
+    print(f"{backend.name}: test accuracy {100 * (accuracy or 0):.1f} %, {seconds:.1f} s", flush=True)
+    if options.save is not None:
+        model.save(options.save)
+        print(f"{backend.name}: saved to {options.save}", flush=True)
+    return 0
+
+
+def _network(shape: tuple[int, ...], classes: int, seed: int) -> Model:
+    """LeNet (LeCun et al., 1998, with relu and max pooling) where the images are large enough, else a smaller network."""
+    layers: list[Layer]
+    if min(shape[1:]) >= SMALLEST_FOR_LENET:
+        layers = [
+            Conv2D(6, 5, activation="relu"),
+            MaxPool2D(2),
+            Conv2D(16, 5, activation="relu"),
+            MaxPool2D(2),
+            Flatten(),
+            Dense(120, "relu"),
+            Dense(84, "relu"),
+        ]
+    else:
+        layers = [
+            Conv2D(16, 3, padding=1, activation="relu"),
+            Conv2D(32, 3, stride=2, padding=1, activation="relu"),
+            Flatten(),
+            Dense(64, "relu"),
+        ]
+    return Model(*layers, Dense(classes), input_shape=shape, seed=seed)
+
+
+def _refuse(reason: str) -> int:
+    print(f"fastnn: {reason}", file=sys.stderr)
+    return MALFORMED
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
