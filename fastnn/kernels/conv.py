@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn import shapes
 from fastnn.arguments import Images, Pair, Vector, pair
-from fastnn.kernels.gemm import add_product, add_product_left_transposed, add_product_right_transposed
+from fastnn.kernels.gemm import add_product
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import contiguous, flat, put_back
 from fastnn.kernels.overlap import apart
@@ -104,7 +104,7 @@ def conv2d_dz_to_dtheta(
     for n in range(m):
         gather(images[n], patches, S, P)
         pixels = gradients[n].reshape((K, H_out * W_out))
-        add_product_right_transposed(pixels, patches.reshape((C * f_h * f_w, H_out * W_out)), weights)
+        add_product(pixels, patches.reshape((C * f_h * f_w, H_out * W_out)).T, weights)
     put_back(target, dtheta)
     return dtheta
 
@@ -145,7 +145,7 @@ def conv2d_dz_to_da(
     for n in range(m):
         patches[:] = 0
         pixels = gradients[n].reshape((K, H_out * W_out))
-        add_product_left_transposed(weights, pixels, patches.reshape((C * f_h * f_w, H_out * W_out)))
+        add_product(weights.T, pixels, patches.reshape((C * f_h * f_w, H_out * W_out)))
         scatter(patches, target[n], S, P)
     put_back(target, da)
     return da

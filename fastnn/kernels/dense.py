@@ -2,9 +2,9 @@
 
 from fastnn import shapes
 from fastnn.arguments import Matrix
-from fastnn.kernels.gemm import add_product, add_product_left_transposed, add_product_right_transposed
+from fastnn.kernels.gemm import product
 from fastnn.kernels.jit import kernel
-from fastnn.kernels.layout import contiguous, put_back
+from fastnn.kernels.layout import contiguous, strided
 from fastnn.kernels.overlap import apart
 
 
@@ -17,12 +17,7 @@ def dense_forward(a: Matrix, theta: Matrix, out: Matrix | None = None) -> Matrix
     z = shapes.result(out, shapes.dense_z(a.shape, theta.shape), a.dtype)
     apart(out, a)
     apart(out, theta)
-    weights, target = contiguous(theta), contiguous(z)
-    for n in range(z.shape[0]):
-        for i in range(z.shape[1]):
-            target[n, i] = weights[0, i]
-    add_product(contiguous(a), weights[1:], target)
-    put_back(target, z)
+    product(a, theta[1:], contiguous(theta[0]), strided(z))
     return z
 
 
@@ -35,13 +30,13 @@ def dense_dz_to_dtheta(a: Matrix, dz: Matrix, out: Matrix | None = None) -> Matr
     dtheta = shapes.result(out, shapes.dense_theta(a.shape, dz.shape), a.dtype)
     apart(out, a)
     apart(out, dz)
-    rows, target = contiguous(dz), contiguous(dtheta)
-    target[:] = 0
+    target = strided(dtheta)
+    for j in range(dz.shape[1]):
+        target[0, j] = 0
     for n in range(dz.shape[0]):
         for j in range(dz.shape[1]):
-            target[0, j] += rows[n, j]
-    add_product_left_transposed(contiguous(a), rows, target[1:])
-    put_back(target, dtheta)
+            target[0, j] += dz[n, j]
+    product(a.T, dz, None, target[1:])
     return dtheta
 
 
@@ -54,8 +49,5 @@ def dense_dz_to_da(dz: Matrix, theta: Matrix, out: Matrix | None = None) -> Matr
     da = shapes.result(out, shapes.dense_a(dz.shape, theta.shape), dz.dtype)
     apart(out, dz)
     apart(out, theta)
-    target = contiguous(da)
-    target[:] = 0
-    add_product_right_transposed(contiguous(dz), contiguous(theta)[1:], target)
-    put_back(target, da)
+    product(dz, theta[1:].T, None, strided(da))
     return da

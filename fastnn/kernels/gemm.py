@@ -1,56 +1,257 @@
-"""Products of contiguous matrices, added to a third: what dense layers and convolutions are made of.
+"""The product of matrices that every dense kernel is made of: c = start + a b, any strides on all of them.
 
-Each inner loop runs over neighbours in memory, so that it becomes vector instructions.
+A tile of c stays in registers while the columns of a and the rows of b go by (simd.py). Its sum over k is taken in blocks of at
+most BLOCK terms, each from zero, and the blocks are added up: the rounding error of a long sum then grows with
+BLOCK + k / BLOCK and not with k. An element is the same sum, bit for bit, in whatever tile or panel it is computed.
+
+    direct    b's rows are contiguous, and it is small or meets few rows of a: tiles read a and b where they are
+    dots      a's rows and b's columns are contiguous, one side has few: dot products
+    packed    else: blocks of b go into panels as wide as a tile, which stay in the second-level cache, rows of a beside them
+
+Below `product` all is addresses and steps in bytes, so that there is one specialisation for a dtype, whatever the arrays' types:
+a is m x k with steps a_row and a_col, b is k x n, c is m x n; s is what c starts from (0: nothing), with c's columns and s_row.
 """
 
+import numpy as np
+
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.layout import address, empty
+from fastnn.kernels.packing import pack_panels, pack_rows
+from fastnn.kernels.simd import (
+    VECTORS,
+    added,
+    element_size,
+    full_rows,
+    lanes,
+    load,
+    rank_one,
+    read,
+    row_products,
+    store,
+    store_sums,
+    tile,
+    write,
+)
 
-# Rows of B that one pass over a row of C takes in: four loads of B then share one load and store of C.
-UNROLL = 4
+# Terms that are added one after the other. The panel of b under a tile of 8 x 48 floats is then 48 KB, and comes from the
+# second-level cache once for 256 x 24 multiply-adds of vectors: 16 bytes a cycle, within what that cache delivers.
+BLOCK = 256
+# Bytes of packed b: half of the 1 MB second-level cache that today's cores have at least; a and c fit beside it.
+PACKED_BYTES = 512 * 1024
+FEW = 4  # vectors for which dot products need less than packing would
+WIDE = 8  # vectors of a tile with one row: enough independent sums to hide the latency of a multiply-add
+COPIED = 128, 512  # elements of c that are copied at a time where neither its rows nor its columns are contiguous
 
 
 @compiled
-def add_product(A, B, C):
-    """C += A B, with A (m, k), B (k, n), C (m, n)."""
-    m, k = A.shape
-    n = B.shape[1]
-    whole = k - k % UNROLL
+def product(a, b, start, c):
+    """c = start + a b, with a (m, k), b (k, n), c (m, n).
+
+    start is None for 0, a contiguous row (n,) that is added to every row of c, or c itself. c shares no memory with a and b.
+    """
+    (m, k), n = a.shape, b.shape[1]
+    s, s_row = _place(start)
+    left = (address(a), a.strides[0], a.strides[1])
+    right = (address(b), b.strides[0], b.strides[1])
+    zero = c.dtype.type(0)
+    if m > 0 and n > 0:
+        _product(m, k, n, left, right, s, s_row, address(c), c.strides[0], c.strides[1], zero)
+
+
+@compiled
+def add_product(a, b, c):
+    """c += a b."""
+    product(a, b, c, c)
+
+
+@compiled
+def _place(start):
+    """Where tiles find what they start from, and the step from row to row; address 0 for nothing."""
+    if start is None:
+        return np.int64(0), np.int64(0)
+    elif start.ndim == 1:  # noqa: RET505 (a branch that the type rules out is dropped only as a branch)
+        return address(start), np.int64(0)
+    else:
+        return address(start), np.int64(start.strides[0])
+
+
+@compiled
+def _product(m, k, n, left, right, s, s_row, c, c_row, c_col, zero):
+    """The product for any layout of c: rows, columns, or neither contiguous."""
+    size = element_size(zero)
+    if c_col == size or n == 1:
+        _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero)
+        return
+    if c_row == size and (s == 0 or s == c):
+        (a, a_row, a_col), (b, b_row, b_col) = left, right
+        _by_rows(n, k, m, (b, b_col, b_row), (a, a_col, a_row), s, c_col, c, c_col, zero)
+        return
+    part = empty(COPIED, zero)
+    _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, part, zero)
+
+
+@compiled
+def _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, part, zero):
+    """Part by part, through a contiguous copy."""
+    (a, a_row, a_col), (b, b_row, b_col) = left, right
+    size, place, step = element_size(zero), address(part), part.strides[0]
+    adds = s == c
+    for i in range(0, m, part.shape[0]):
+        rows = min(part.shape[0], m - i)
+        for j in range(0, n, part.shape[1]):
+            columns = min(part.shape[1], n - j)
+            corner = c + i * c_row + j * c_col
+            begin, begin_row = (place, step) if adds else (s + j * size if s != 0 else 0, s_row)
+            if adds:
+                _copy(rows, columns, corner, c_row, c_col, place, step, size, zero)
+            above, beside = (a + i * a_row, a_row, a_col), (b + j * b_col, b_row, b_col)
+            _by_rows(rows, k, columns, above, beside, begin, begin_row, place, step, zero)
+            _copy(rows, columns, place, step, size, corner, c_row, c_col, zero)
+
+
+@compiled
+def _copy(m, n, x, x_row, x_col, y, y_row, y_col, zero):
+    """y = x, element by element."""
     for i in range(m):
-        for t in range(0, whole, UNROLL):
-            a_0, a_1, a_2, a_3 = A[i, t], A[i, t + 1], A[i, t + 2], A[i, t + 3]
-            for j in range(n):
-                C[i, j] += (a_0 * B[t, j] + a_1 * B[t + 1, j]) + (a_2 * B[t + 2, j] + a_3 * B[t + 3, j])
-        for t in range(whole, k):
-            a_0 = A[i, t]
-            for j in range(n):
-                C[i, j] += a_0 * B[t, j]
+        for j in range(n):
+            write(read(zero, x + i * x_row + j * x_col), y + i * y_row + j * y_col)
 
 
 @compiled
-def add_product_left_transposed(A, B, C):
-    """C += A^T B, with A (k, m), B (k, n), C (m, n)."""
-    k, m = A.shape
-    n = B.shape[1]
-    whole = k - k % UNROLL
-    for t in range(0, whole, UNROLL):
+def _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero):
+    """The product where c's rows are contiguous: chooses among the three ways."""
+    (a, a_row, a_col), (b, b_row, b_col) = left, right
+    size, width, rows = element_size(zero), VECTORS * lanes(zero), full_rows(zero)
+    rows_of_b = b_col == size or n == 1
+    along_k = (a_col == size and b_row == size and k > 0) or k == 1
+    if along_k and n <= FEW and s != c:
+        for j in range(n):
+            _dots(m, k, a, a_row, b + j * b_col, c + j * size, c_row, zero)
+        _add_row(m, n, s, c, c_row, zero)
+    elif along_k and m <= FEW and s != c and not rows_of_b:
         for i in range(m):
-            a_0, a_1, a_2, a_3 = A[t, i], A[t + 1, i], A[t + 2, i], A[t + 3, i]
-            for j in range(n):
-                C[i, j] += (a_0 * B[t, j] + a_1 * B[t + 1, j]) + (a_2 * B[t + 2, j] + a_3 * B[t + 3, j])
-    for t in range(whole, k):
-        for i in range(m):
-            a_0 = A[t, i]
-            for j in range(n):
-                C[i, j] += a_0 * B[t, j]
+            _dots(n, k, b, b_col, a + i * a_row, c + i * c_row, size, zero)
+        _add_row(m, n, s, c, c_row, zero)
+    elif k == 0 or (rows_of_b and (m <= FEW or k * n * size <= PACKED_BYTES)):
+        for i in range(0, m, rows):
+            first = min(rows, m - i) - 1
+            _row_of_tiles(first, n, k, (a + i * a_row, a_row, a_col), b, b_row, 0, s + i * s_row, s_row, c + i * c_row, c_row, zero)
+    else:
+        block = blocks_of(k)
+        most = max(1, PACKED_BYTES // (block * width * size))
+        panels = empty((min(most, -(-n // width)), block, width), zero)
+        rows_of_a = empty(rows * (block + lanes(zero)), zero)
+        _packed(m, k, n, left, right, s, s_row, c, c_row, panels, rows_of_a, zero)
 
 
 @compiled
-def add_product_right_transposed(A, B, C):
-    """C += A B^T, with A (m, k), B (n, k), C (m, n)."""
-    m, k = A.shape
-    for i in range(m):
-        for j in range(B.shape[0]):
-            total = A.dtype.type(0)
-            for t in range(k):
-                total += A[i, t] * B[j, t]
-            C[i, j] += total
+def blocks_of(k):
+    """The terms of each block but the last, where a sum of k terms is cut into equal blocks of at most BLOCK."""
+    return max(1, -(-k // max(1, -(-k // BLOCK))))
+
+
+@compiled
+def _packed(m, k, n, left, right, s, s_row, c, c_row, panels, rows_of_a, zero):
+    """Blocks of b, packed into panels, meet all rows of a, a tile's at a time, packed too; each later block adds to c."""
+    (a, a_row, a_col), (b, b_row, b_col) = left, right
+    size, rows, block = element_size(zero), full_rows(zero), panels.shape[1]
+    columns = panels.shape[0] * panels.shape[2]
+    for j in range(0, n, columns):
+        begin, begin_row = (s + j * size if s != 0 else 0), s_row
+        for t in range(0, k, block):
+            terms, n_j = min(block, k - t), min(columns, n - j)
+            pack_panels(b + t * b_row + j * b_col, b_row, b_col, terms, n_j, address(panels), panels.strides[0], zero)
+            for i in range(0, m, rows):
+                count = min(rows, m - i)
+                first = a + i * a_row + t * a_col
+                steps = pack_rows(first, a_row, a_col, count, terms, address(rows_of_a), zero)
+                corner = c + i * c_row + j * size
+                _row_of_tiles(
+                    count - 1, n_j, terms, (address(rows_of_a), steps[0], steps[1]), address(panels), panels.strides[1],
+                    panels.strides[0], begin + i * begin_row, begin_row, corner, c_row, zero,
+                )  # fmt: skip
+            begin, begin_row = c + j * size, c_row
+
+
+@compiled
+def _row_of_tiles(last, n, k, above, b, b_row, panel, s, s_row, c, c_row, zero):
+    """n columns of c under last + 1 rows of a: wide tiles while they fit, then single vectors, cut off at column n.
+
+    b's columns for the next wide tile lie `panel` bytes further, or right behind, where panel is 0.
+    """
+    size, width = element_size(zero), lanes(zero)
+    wide = VECTORS if last > 0 or panel != 0 else WIDE
+    while n > 0:
+        columns = wide * width if n >= wide * width else min(n, width)
+        if columns <= width:
+            if last == 0:
+                _run(tile(zero, 1, 1), k, above, last, b, b_row, s, s_row, c, c_row, columns)
+            else:
+                _run(tile(zero, full_rows(zero), 1), k, above, last, b, b_row, s, s_row, c, c_row, columns)
+        elif wide == WIDE:
+            _run(tile(zero, 1, WIDE), k, above, last, b, b_row, s, s_row, c, c_row, None)
+        else:
+            _run(tile(zero, full_rows(zero), VECTORS), k, above, last, b, b_row, s, s_row, c, c_row, None)
+        n -= columns
+        c += columns * size
+        b += panel if panel != 0 and columns > width else columns * size
+        s += columns * size if s != 0 else 0
+
+
+@compiled
+def _run(t, k, above, last, b, b_row, s, s_row, c, c_row, count):
+    """One tile: c = s + a b, block by block; t is a tile of zeros."""
+    a, a_row, a_col = above
+    block = blocks_of(k)
+    done = 0
+    while True:
+        terms = min(block, k - done)
+        total = t
+        for _ in range(terms):
+            total = rank_one(total, a, a_row, last, b, count)
+            a += a_col
+            b += b_row
+        if s != 0:
+            total = added(total, load(t, s, s_row, last, count))
+        store(total, c, c_row, last, count)
+        s, s_row = c, c_row
+        done += terms
+        if done >= k:
+            return
+
+
+@compiled
+def _dots(count, k, x, x_row, y, out, out_step, zero):
+    """The products of some rows of x with the vector y, all contiguous: one element each `out_step` bytes.
+
+    Blocks of BLOCK vectors are added up, then the lanes.
+    """
+    width, rows = lanes(zero), full_rows(zero)
+    step = width * element_size(zero)
+    t = tile(zero, full_rows(zero), 1)
+    for i in range(0, count, rows):
+        last = min(rows, count - i) - 1
+        total, whole, done = t, k // width, 0
+        a, b = x + i * x_row, y
+        while done < whole:
+            part = t
+            for _ in range(min(BLOCK, whole - done)):
+                part = row_products(part, a, x_row, last, b, None)
+                a += step
+                b += step
+            total = added(total, part)
+            done += BLOCK
+        if k > whole * width:
+            total = row_products(total, a, x_row, last, b, k - whole * width)
+        store_sums(total, out + i * out_step, out_step, last)
+
+
+@compiled
+def _add_row(m, n, s, c, c_row, zero):
+    """c += the row at s, if there is one."""
+    size = element_size(zero)
+    if s != 0:
+        for i in range(m):
+            for j in range(n):
+                place = c + i * c_row + j * size
+                write(read(zero, place) + read(zero, s + j * size), place)

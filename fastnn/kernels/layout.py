@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 from numba.core.imputils import impl_ret_borrowed
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
+from numba.np.numpy_support import as_dtype
 
 from fastnn.kernels.jit import compiled
 
@@ -16,6 +18,33 @@ def _typed_contiguous(typing_context: Any, array: Any) -> Any:
         return impl_ret_borrowed(context, builder, signature.return_type, args[0])
 
     return array.copy(layout="C")(array), generate
+
+
+@intrinsic
+def strided(typing_context: Any, array: Any) -> Any:
+    """The same array under the type that any layout has, so that what it is passed to is compiled once."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return impl_ret_borrowed(context, builder, signature.return_type, args[0])
+
+    return array.copy(layout="A")(array), generate
+
+
+def empty(shape: Any, zero: Any) -> Any:
+    """A new array of zero's dtype; only compiled code calls it."""
+    raise NotImplementedError
+
+
+@overload(empty)
+def _empty(shape, zero):
+    dtype = as_dtype(zero)
+    return lambda shape, zero: np.empty(shape, dtype)
+
+
+@compiled
+def address(array):
+    """Of the first element."""
+    return np.int64(array.ctypes.data)
 
 
 @compiled
