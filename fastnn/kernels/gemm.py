@@ -18,12 +18,15 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, empty
 from fastnn.kernels.packing import pack_panels, pack_rows
 from fastnn.kernels.simd import (
+    LINE,
     VECTORS,
     added,
     element_size,
     full_rows,
     lanes,
     load,
+    prefetch,
+    prefetch_line,
     rank_one,
     read,
     row_products,
@@ -38,7 +41,10 @@ from fastnn.kernels.simd import (
 BLOCK = 256
 # Bytes of packed b: half of the 1 MB second-level cache that today's cores have at least; a and c fit beside it.
 PACKED_BYTES = 512 * 1024
+UNPACKED_ROWS = 128  # rows of a for which b is read where it is, if its rows are contiguous: packing would not pay
+PACKED_ROWS = 64  # rows of a that are packed together: they fill whole cache lines where a is transposed
 FEW = 4  # vectors for which dot products need less than packing would
+FAR = 32  # terms of a tile that take longer than it takes to ask for its part of c
 WIDE = 8  # vectors of a tile with one row: enough independent sums to hide the latency of a multiply-add
 COPIED = 128, 512  # elements of c that are copied at a time where neither its rows nor its columns are contiguous
 
@@ -132,16 +138,22 @@ def _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero):
         for i in range(m):
             _dots(n, k, b, b_col, a + i * a_row, c + i * c_row, size, zero)
         _add_row(m, n, s, c, c_row, zero)
-    elif k == 0 or (rows_of_b and (m <= FEW or k * n * size <= PACKED_BYTES)):
-        for i in range(0, m, rows):
-            first = min(rows, m - i) - 1
-            _row_of_tiles(first, n, k, (a + i * a_row, a_row, a_col), b, b_row, 0, s + i * s_row, s_row, c + i * c_row, c_row, zero)
+    elif k == 0 or (rows_of_b and (m <= UNPACKED_ROWS or k * n * size <= PACKED_BYTES)):
+        columns = max(1, PACKED_BYTES // (max(k, 1) * width * size)) * width
+        for j in range(0, n, columns):
+            origin, corner = (s + j * size if s != 0 else 0), c + j * size
+            for i in range(0, m, rows):
+                last, above = min(rows, m - i) - 1, (a + i * a_row, a_row, a_col)
+                place, target = origin + i * s_row, corner + i * c_row
+                _row_of_tiles(last, min(columns, n - j), k, above, b + j * size, b_row, 0, place, s_row, target, c_row, zero)
     else:
         block = blocks_of(k)
         most = max(1, PACKED_BYTES // (block * width * size))
-        panels = empty((min(most, -(-n // width)), block, width), zero)
-        rows_of_a = empty(rows * (block + lanes(zero)), zero)
-        _packed(m, k, n, left, right, s, s_row, c, c_row, panels, rows_of_a, zero)
+        panels = empty(min(most, -(-n // width)) * block * width + LINE // size, zero)
+        # a row longer by a vector: powers of two would send all rows of a tile to the same few sets of the cache
+        part = rows * (block + lanes(zero)) * size
+        rows_of_a = empty(PACKED_ROWS // rows * part // size + LINE // size, zero)
+        _packed(m, k, n, left, right, s, s_row, c, c_row, (panels, rows_of_a), part, zero)
 
 
 @compiled
@@ -151,26 +163,49 @@ def blocks_of(k):
 
 
 @compiled
-def _packed(m, k, n, left, right, s, s_row, c, c_row, panels, rows_of_a, zero):
-    """Blocks of b, packed into panels, meet all rows of a, a tile's at a time, packed too; each later block adds to c."""
+def _packed(m, k, n, left, right, s, s_row, c, c_row, scratch, part, zero):
+    """Blocks of b, packed into panels, meet all rows of a, packed too, a tile's at a time; each later block adds to c."""
     (a, a_row, a_col), (b, b_row, b_col) = left, right
-    size, rows, block = element_size(zero), full_rows(zero), panels.shape[1]
-    columns = panels.shape[0] * panels.shape[2]
+    size, rows, width, block = element_size(zero), full_rows(zero), VECTORS * lanes(zero), blocks_of(k)
+    panels, rows_of_a = -(-address(scratch[0]) // LINE) * LINE, -(-address(scratch[1]) // LINE) * LINE
+    columns = (scratch[0].size - LINE // size) // block
     for j in range(0, n, columns):
+        n_j = min(columns, n - j)
         begin, begin_row = (s + j * size if s != 0 else 0), s_row
         for t in range(0, k, block):
-            terms, n_j = min(block, k - t), min(columns, n - j)
-            pack_panels(b + t * b_row + j * b_col, b_row, b_col, terms, n_j, address(panels), panels.strides[0], zero)
-            for i in range(0, m, rows):
-                count = min(rows, m - i)
+            terms = min(block, k - t)
+            pack_panels(b + t * b_row + j * b_col, b_row, b_col, terms, n_j, panels, block * width * size, zero)
+            for i in range(0, m, PACKED_ROWS):
+                m_i = min(PACKED_ROWS, m - i)
                 first = a + i * a_row + t * a_col
-                steps = pack_rows(first, a_row, a_col, count, terms, address(rows_of_a), zero)
-                corner = c + i * c_row + j * size
-                _row_of_tiles(
-                    count - 1, n_j, terms, (address(rows_of_a), steps[0], steps[1]), address(panels), panels.strides[1],
-                    panels.strides[0], begin + i * begin_row, begin_row, corner, c_row, zero,
-                )  # fmt: skip
+                steps = pack_rows(first, a_row, a_col, m_i, terms, rows_of_a, part, zero)
+                for r in range(0, m_i, rows):
+                    if m_i + i < m:
+                        _ask_for_rows(first + PACKED_ROWS * a_row, a_row, a_col, r, min(PACKED_ROWS, m - m_i - i), terms, zero)
+                    above = (rows_of_a + r // rows * part, steps[0], steps[1])
+                    corner, origin = c + (i + r) * c_row + j * size, begin + (i + r) * begin_row
+                    last = min(rows, m_i - r) - 1
+                    _row_of_tiles(
+                        last, n_j, terms, above, panels, width * size, block * width * size, origin, begin_row,
+                        corner, c_row, zero,
+                    )  # fmt: skip
             begin, begin_row = c + j * size, c_row
+
+
+@compiled
+def _ask_for_rows(a, a_row, a_col, r, m, k, zero):
+    """Ask for a part of the rows of a that are packed next, while tiles are computed: as much of it as r is of m."""
+    rows, size = full_rows(zero), element_size(zero)
+    if a_row == size:
+        share = -(-k * rows // PACKED_ROWS)
+        begin = r // rows * share
+        for t in range(begin, min(k, begin + share)):
+            for offset in range(0, m * size, LINE):
+                prefetch_line(a + t * a_col + offset)
+    elif a_col == size:
+        for i in range(r, min(m, r + rows)):
+            for offset in range(0, k * size, LINE):
+                prefetch_line(a + i * a_row + offset)
 
 
 @compiled
@@ -207,6 +242,8 @@ def _run(t, k, above, last, b, b_row, s, s_row, c, c_row, count):
     while True:
         terms = min(block, k - done)
         total = t
+        if terms >= FAR:
+            prefetch(t, c, c_row, last)
         for _ in range(terms):
             total = rank_one(total, a, a_row, last, b, count)
             a += a_col

@@ -20,6 +20,8 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     store(t, address, row_step, last, count)      t -> memory
     store_sums(t, address, row_step, last)        the sum over a row's lanes -> one element in each row; one vector a row
     added(t, u)                                   t + u
+    prefetch(t, address, row_step, last)          asks for the cache lines under a tile that will be loaded and stored
+    prefetch_line(address)                        asks for one that will be read some time later
     transposed(t)                                 rows become lanes; as many rows as lanes, and one vector a row
     read(zero, address), write(value, address)    one element
     lanes, element_size, full_rows(zero)          constants: of a vector, of a float in bytes, of the tile with VECTORS vectors
@@ -37,6 +39,8 @@ from numba.extending import intrinsic, models, register_model
 # Vectors a row of the full tile. Each step of a product loads VECTORS vectors and `rows` broadcasts for rows x VECTORS fused
 # multiply-adds. Three vectors a row leave the most multiply-adds a load among the tiles that fill 16 or 32 registers.
 VECTORS = 3
+
+LINE = 64  # bytes of a cache line
 
 _PROBE = """
 define <16 x float> @sum(<16 x float> %a, <16 x float> %b) {{
@@ -232,6 +236,30 @@ def added(typing_context, t, u):
 
 
 @intrinsic
+def prefetch(typing_context, t, address, row_step, last):
+    def generate(context, builder, signature, args):
+        address, row_step, last = args[1:]
+        memory = _Memory(builder, t)
+        length = t.vectors * t.lanes * t.size
+        for r in range(t.rows):
+            row = memory.row(address, row_step, last, r)
+            for offset in [*range(0, length, LINE), length - 1]:
+                memory.prefetch(row, offset, writes=1, closeness=3)
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def prefetch_line(typing_context, address):
+    def generate(context, builder, signature, args):
+        _Memory(builder, Tile(types.float32, 1, 1)).prefetch(args[0], 0, writes=0, closeness=2)
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate
+
+
+@intrinsic
 def transposed(typing_context, t):
     """log2(lanes) rounds of two-row shuffles; round h swaps the off-diagonal blocks of h x h elements."""
 
@@ -333,6 +361,12 @@ class _Memory:
         i32 = ir.IntType(32)
         function = self.function("masked.store", ir.VoidType(), [self.t.vector, place.type, i32, self.mask.type], ".p0")
         self.builder.call(function, [vector, place, ir.Constant(i32, self.t.size), self.mask])
+
+    def prefetch(self, address: Any, offset: int, writes: int, closeness: int) -> None:
+        place, i32 = self.pointer(address, ir.IntType(8), offset), ir.IntType(32)
+        signature = ir.FunctionType(ir.VoidType(), [place.type, i32, i32, i32])
+        ask = cgutils.get_or_insert_function(self.builder.module, signature, "llvm.prefetch.p0")
+        self.builder.call(ask, [place, i32(writes), i32(closeness), i32(1)])
 
     def add_product(self, value: Any, i: int, left: Any, right: Any) -> Any:
         total = self.builder.call(self.fma, [left, right, self.builder.extract_value(value, i)])
