@@ -119,7 +119,7 @@ class Contract:
         try:
             return kind(value)
         except (TypeError, ValueError):
-            raise TypeError(f"{self.name}: {name}: expected {_wanted(kind)}, got {_describe(value)}") from None
+            raise TypeError(f"{self.name}: {name}: expected {wanted(kind)}, got {_describe(value)}") from None
 
     def check(self, values: Mapping[str, Any]) -> None:
         """Raise TypeError or ValueError for what shapes.py does not judge: kinds, dtypes, dimensions, and shared memory."""
@@ -202,7 +202,7 @@ def _kind(hint: Any) -> Any:
     return {float: real, int: integer, bool: truth, Constants: constants}[hint]
 
 
-def _wanted(kind: Any) -> str:
+def wanted(kind: Any) -> str:
     return {
         pair: "an int or a pair of ints",
         real: "a number",

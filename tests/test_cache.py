@@ -78,6 +78,10 @@ def each(change):
     return damage
 
 
+def flipped(content, place):
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
 def with_checksum(payload):
     """A file that someone else wrote in the same format."""
     return hashlib.sha256(payload).digest() + payload
@@ -88,7 +92,9 @@ DAMAGES = {
     "empty": each(lambda content: b""),
     "short": each(lambda content: content[:16]),
     "garbage": each(lambda content: b"garbage" * 1000),
-    "flipped": each(lambda content: content[:-1] + bytes([content[-1] ^ 1])),
+    "flipped": each(
+        lambda content: flipped(content, len(content) // 2)
+    ),  # amid the machine code, where only a checksum tells
     "no-pickle": each(lambda content: with_checksum(b"garbage")),
     "other-pickle": each(lambda content: with_checksum(pickle.dumps(["foreign"]))),
     "exchanged": exchanged,

@@ -158,6 +158,18 @@ def test_views_of_one_array(views, share):
         assert np.array_equal(memory, expected)
 
 
+@pytest.mark.parametrize("offset", range(8))
+def test_labels_between_the_elements_of_out(offset):
+    """Every other four bytes are an element of `out`; a label is one byte, and may only be one of those between."""
+    memory = np.zeros(24, np.uint8)
+    out, y, z = memory.view(np.float32)[::2, None], memory[offset::8], np.zeros((3, 1), np.float32)
+    if offset < 4:
+        with pytest.raises(ValueError, match=r"^softmax_cross_entropy_dz: out: expected memory of its own"):
+            ops.softmax_cross_entropy_dz(z, y, out)
+    else:
+        assert ops.softmax_cross_entropy_dz(z, y, out) is out
+
+
 # What is accepted ----------------------------------------------------------------------------------------------------
 
 

@@ -68,6 +68,17 @@ def test_the_model_stays_as_it_is(dtype):
     np.testing.assert_array_equal(checked.parameters, other.parameters)
 
 
+def test_it_is_about_the_models_own_parameters():
+    """Also after training: the gradient is the model's, and the difference that of its cost."""
+    model = dense(dtype=np.float64, units=1)
+    x, y = samples(model, 5, "mean_squared_error")
+    model.fit(x, y, "mean_squared_error", epochs=5, verbose=0)
+    model.cost_and_gradients(x, y, "mean_squared_error")
+    check = check_gradients(model, x, y)
+    assert np.abs(model.gradients - check.backpropagated).min() < 1e-12
+    assert check.error < TIGHT
+
+
 def test_a_sample_of_the_parameters():
     """With `most`, so many parameters are checked, the same ones each time."""
     model = dense(units=2)

@@ -181,7 +181,7 @@ def test_both_backends_give_the_same_costs(request):
 
 
 @DTYPES
-def test_prediction_in_batches_is_prediction_at_once(dtype):
+def test_prediction_in_batches_is_prediction_at_once(dtype, monkeypatch):
     """Batches of 1, 4 and all give the same array (n, *output_shape), and its memory is not the model's."""
     model = convolutional(dtype=dtype)
     x, _ = samples(model, 9)
@@ -191,6 +191,12 @@ def test_prediction_in_batches_is_prediction_at_once(dtype):
     for batch_size in (1, 4, 9):
         np.testing.assert_allclose(model.predict(x, batch_size), whole, rtol=0, atol=20 * np.finfo(dtype).eps)
     np.testing.assert_array_equal(whole, kept)
+
+    forward, seen = model.forward, []
+    monkeypatch.setattr(model, "forward", lambda a: (seen.append(len(a)), forward(a))[1])
+    model.predict(x, 4)
+    assert seen == [4, 4, 1]
+    monkeypatch.undo()
     np.testing.assert_array_equal(model.predict(x.astype(dtype)), whole)
     np.testing.assert_array_equal(model.predict(x[::-1].copy()[::-1]), whole)
 

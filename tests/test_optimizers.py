@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 import pytest
-from networks import dense, samples
+from networks import convolutional, dense, samples
 
 from fastnn import SGD, Adam, AdamW
 
@@ -65,11 +65,12 @@ def test_steps_by_hand(optimizer, steps):
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_fit_steps_over_the_flat_array(name):
-    """One epoch of one batch is one step from `parameters` along the `gradients` that cost_and_gradients finds."""
-    x, y = samples(dense(), 8)
-    model, same = dense(dtype=np.float64), dense(dtype=np.float64)
-    model.fit(x, y, optimizer=OPTIMIZERS[name](), epochs=1, batch_size=8, shuffle=False, verbose=0)
-    same.cost_and_gradients(x, y, "softmax_cross_entropy")
+    """One epoch of one batch is one step from `parameters` along the `gradients` of cost_and_gradients, with dropout."""
+    model, same = convolutional(dtype=np.float64), convolutional(dtype=np.float64)
+    x, y = samples(model, 8)
+    history = model.fit(x, y, optimizer=OPTIMIZERS[name](), epochs=1, batch_size=8, shuffle=False, verbose=0)
+    assert history["loss"] == [same.cost_and_gradients(x, y, "softmax_cross_entropy")]
+    assert history["loss"][0] != pytest.approx(same.evaluate(x, y).cost)
     OPTIMIZERS[name]().step(same.parameters, same.gradients)
     np.testing.assert_array_equal(model.parameters, same.parameters)
 

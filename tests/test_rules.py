@@ -253,14 +253,15 @@ def test_numbers_of_other_kinds():
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_call(name):
+    """A call with missing, unknown, repeated or too many arguments is refused as Python does: it names what is wrong."""
     function, call = getattr(ops, name), good(name)
     first = next(iter(call))
-    for wrong, message in (
-        (lambda: function(), f"{name}: missing a required argument: '{first}'"),
-        (lambda: function(**call, outt=1), f"{name}: got an unexpected keyword argument 'outt'"),
-        (lambda: function(call[first], **call), f"{name}: multiple values for argument '{first}'"),
-        (lambda: function(*range(20)), f"{name}: too many positional arguments"),
+    for wrong, part in (
+        (lambda: function(), f"'{first}'"),
+        (lambda: function(**call, outt=1), "'outt'"),
+        (lambda: function(call[first], **call), f"'{first}'"),
+        (lambda: function(*range(20)), "positional arguments"),
     ):
-        with pytest.raises(TypeError) as caught:
+        with pytest.raises(TypeError, match=f"^{name}") as caught:
             wrong()
-        assert str(caught.value) == message
+        assert part in str(caught.value)

@@ -58,6 +58,12 @@ def test_conv2d_forward_with_a_stride_that_does_not_divide():
     assert_equal(ops.conv2d_forward(IMAGE, KERNEL, BIAS, (2, 1)), [[[[10, 12]]]])
 
 
+def test_conv2d_forward_that_keeps_the_size():
+    """Sums of the nine cells around each: 1 + 2 + 4 + 5 = 12, ..., the middle one 45."""
+    z = ops.conv2d_forward(IMAGE, np.ones((1, 1, 3, 3)), array(0), padding=1)
+    assert_equal(z, [[[[12, 21, 16], [27, 45, 33], [24, 39, 28]]]])
+
+
 def test_conv2d_forward_with_channels():
     """Two channels in, 2 * 3 + 5 * 7 = 41; the second kernel takes the first channel only."""
     a, theta = array([[[2]], [[5]]]), array([[[3]], [[7]]], [[[1]], [[0]]])
