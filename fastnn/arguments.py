@@ -113,12 +113,13 @@ class Contract:
 
     def _scalar(self, name: str, value: Any) -> Any:
         kind = self.kinds[name]
-        if value is None or isinstance(kind, ArrayKind):
+        absent = value is None and self.signature.parameters[name].default is None
+        if absent or isinstance(kind, ArrayKind):
             return value
         try:
             return kind(value)
         except (TypeError, ValueError):
-            raise TypeError(f"{self.name}: {name}: expected {_wanted(kind)}, got {_describe(value)}") from None
+            raise TypeError(f"{self.name}: {name}: expected {wanted(kind)}, got {_describe(value)}") from None
 
     def check(self, values: Mapping[str, Any]) -> None:
         """Raise TypeError or ValueError for what shapes.py does not judge: kinds, dtypes, dimensions, and shared memory."""
@@ -181,8 +182,10 @@ def checked(function: Callable[..., Any] | None = None, *, writes: tuple[str, ..
     def entry(*args: Any, **kwargs: Any) -> Any:
         values = contract.bind(args, kwargs)
         contract.check(values)
+        # np.matrix redefines *, so that the function must not see one
+        plain = {name: np.asarray(value) if isinstance(value, np.ndarray) else value for name, value in values.items()}
         try:
-            return function(**values)
+            return function(**plain)
         except (ValueError, IndexError) as error:
             raise contract.explain(error, values) from None
 
@@ -199,7 +202,7 @@ def _kind(hint: Any) -> Any:
     return {float: real, int: integer, bool: truth, Constants: constants}[hint]
 
 
-def _wanted(kind: Any) -> str:
+def wanted(kind: Any) -> str:
     return {
         pair: "an int or a pair of ints",
         real: "a number",

@@ -11,7 +11,6 @@ import os
 import sys
 import typing
 from collections.abc import Callable, Mapping
-from types import NoneType
 from typing import Any
 
 import numpy as np
@@ -40,7 +39,12 @@ for _rule in vars(shapes).values():
     if inspect.isfunction(_rule):
         register_jitable(_rule)  # kernels call shapes.py by the same names as the reference
 
-_PLAIN = frozenset((np.ndarray, NoneType, float, int, bool, tuple))
+_PYTHON = {
+    arguments.real: "float",
+    arguments.integer: "int",
+    arguments.truth: "bool",
+    arguments.constants: "tuple",
+}
 _SCALARS = {
     arguments.real: types.float64,
     arguments.integer: types.int64,
@@ -77,9 +81,11 @@ class Core(CPUDispatcher):
         return tuple(self._canonical_type(name, type_) for name, type_ in named.items())
 
     def _present(self, named: Mapping[str, types.Type]) -> list[str]:
-        """The array parameters that got an argument."""
+        """The array parameters that got an argument; one that must have one counts as present."""
+        parameters = self.contract.signature.parameters
         absent = (types.NoneType, types.Omitted)
-        return [name for name in self.contract.arrays if not isinstance(named[name], absent)]
+        optional = {name for name in self.contract.arrays if parameters[name].default is None}
+        return [name for name in self.contract.arrays if not (name in optional and isinstance(named[name], absent))]
 
     def _facts(self, name: str, type_: types.Type) -> Facts:
         if not isinstance(type_, types.Array):
@@ -94,7 +100,13 @@ class Core(CPUDispatcher):
             return type_
         if kind is arguments.pair:
             return types.int64 if isinstance(type_, types.Integer) else types.unliteral(type_)
+        if kind is arguments.constants and not (isinstance(type_, types.BaseTuple) and _all_numbers(type_)):
+            raise TypingError(f"{self.contract.name}: {name}: expected {arguments.wanted(kind)}, got {type_}")
         return _SCALARS[kind]
+
+
+def _all_numbers(type_: types.BaseTuple) -> bool:
+    return all(isinstance(item, types.Number) for item in type_)
 
 
 @typing.overload
@@ -107,30 +119,59 @@ def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...
         return functools.partial(kernel, writes=writes)
     contract = Contract(function, writes)
     core = Core(function, contract)
-    count = len(contract.names)
-    defaults = tuple(parameter.default for parameter in contract.signature.parameters.values())
-    required = defaults.count(inspect.Parameter.empty)
-    pairs = tuple(i for i, name in enumerate(contract.names) if contract.kinds[name] is arguments.pair)
-
-    @functools.wraps(function)
-    def entry(*args: Any, **kwargs: Any) -> Any:
-        if kwargs or not required <= len(args) <= count:
-            args = tuple(contract.bind(args, kwargs).values())
-        elif len(args) < count:
-            args += defaults[len(args) :]
-        try:
-            if pairs:  # one specialisation for an int and for a pair
-                args = tuple((v, v) if i in pairs and type(v) is int else v for i, v in enumerate(args))
-            if not _PLAIN.issuperset(map(type, args)):
-                args = _plain(contract, args)
-            return core(*args)
-        except Exception as error:
-            raise _reason(contract, args, error) from None
-
+    entry = functools.update_wrapper(_entry(contract, core), function)
     infer_global(entry, types.Dispatcher(core))
     entry.signatures = core.overloads.keys()  # type: ignore[attr-defined]
     entry.core = core  # type: ignore[attr-defined]
     return entry
+
+
+def _entry(contract: Contract, core: Core) -> Callable[..., Any]:
+    """The function that Python calls. It is written out for the kernel's own parameters: 0.1 us above the core's 0.6.
+
+    With *args and **kwargs in its place a call took 0.3 us more, and 5 us more with out= by name.
+    """
+    parameters = ", ".join(
+        name if parameter.default is inspect.Parameter.empty else f"{name}=defaults[{name!r}]"
+        for name, parameter in contract.signature.parameters.items()
+    )
+    usual = " and ".join(_is_usual(contract, name) for name in contract.names)
+    values = ", ".join(
+        f"({name}, {name}) if type({name}) is int else {name}" if contract.kinds[name] is arguments.pair else name
+        for name in contract.names
+    )
+    source = f"""
+def {contract.name}({parameters}):
+    try:
+        if {usual}:
+            return core({values})
+        return core(*plain(contract, ({", ".join(contract.names)},)))
+    except Exception as error:
+        raise reason(contract, ({", ".join(contract.names)},), error) from None
+"""
+    defaults = {name: parameter.default for name, parameter in contract.signature.parameters.items()}
+    scope = {
+        "contract": contract,
+        "core": core,
+        "defaults": defaults,
+        "ndarray": np.ndarray,
+        "plain": _plain,
+        "reason": _reason,
+    }
+    exec(source, scope)
+    return scope[contract.name]  # type: ignore[return-value]
+
+
+def _is_usual(contract: Contract, name: str) -> str:
+    """The test, in Python, that an argument is of the very type that the core is mostly called with."""
+    kind = contract.kinds[name]
+    if isinstance(kind, ArrayKind):
+        test = f"type({name}) is ndarray"
+    elif kind is arguments.pair:
+        test = f"(type({name}) is int or type({name}) is tuple)"
+    else:
+        test = f"type({name}) is {_PYTHON[kind]}"
+    return f"({name} is None or {test})" if contract.signature.parameters[name].default is None else test
 
 
 def _plain(contract: Contract, args: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -167,6 +208,6 @@ def _pair(value):
         return lambda value: constant
     if isinstance(value, types.Integer):
         return lambda value: (np.int64(value), np.int64(value))
-    if isinstance(value, types.BaseTuple) and len(value) == 2 and all(isinstance(v, types.Integer) for v in value):
+    if isinstance(value, types.BaseTuple) and len(value) == 2 and all(isinstance(item, types.Integer) for item in value):
         return lambda value: (np.int64(value[0]), np.int64(value[1]))
     raise TypingError(f"expected an int or a pair of ints, got {value}")
