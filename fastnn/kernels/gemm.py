@@ -40,8 +40,8 @@ from fastnn.kernels.simd import (
 # second-level cache once for 256 x 24 multiply-adds of vectors: 16 bytes a cycle, within what that cache delivers.
 BLOCK = 256
 # Bytes of packed b: half of the 1 MB second-level cache that today's cores have at least; a and c fit beside it.
-PACKED_BYTES = 512 * 1024
-UNPACKED_ROWS = 128  # rows of a for which b is read where it is, if its rows are contiguous: packing would not pay
+PACKED_BYTES = 512 * 1024; UNPACKED_BYTES = 32 * 1024
+UNPACKED_ROWS = 16  # rows of a for which b is read where it is, if its rows are contiguous: packing would not pay
 PACKED_ROWS = 64  # rows of a that are packed together: they fill whole cache lines where a is transposed
 FEW = 4  # vectors for which dot products need less than packing would
 FAR = 32  # terms of a tile that take longer than it takes to ask for its part of c
@@ -138,7 +138,7 @@ def _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero):
         for i in range(m):
             _dots(n, k, b, b_col, a + i * a_row, c + i * c_row, size, zero)
         _add_row(m, n, s, c, c_row, zero)
-    elif k == 0 or (rows_of_b and (m <= UNPACKED_ROWS or k * n * size <= PACKED_BYTES)):
+    elif k == 0 or (rows_of_b and (m <= UNPACKED_ROWS or k * n * size <= UNPACKED_BYTES)):
         columns = max(1, PACKED_BYTES // (max(k, 1) * width * size)) * width
         for j in range(0, n, columns):
             origin, corner = (s + j * size if s != 0 else 0), c + j * size
