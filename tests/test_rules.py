@@ -75,13 +75,7 @@ def test_activations_take_one_shape(name):
 def test_activations_take_one_rank():
     for shape in ((), (7,), (1, 7, 13)):
         refuse("relu_da_to_dz", ValueError, "a: expected the shape of da; got ", f"a {shape} float32", a=of(*shape))
-        refuse(
-            "relu_da_to_dz",
-            ValueError,
-            "out: expected the shape of the result; got ",
-            f"out {shape} float32",
-            out=of(*shape),
-        )
+        refuse("relu_da_to_dz", ValueError, f"out: expected 2 dimensions, got {len(shape)}", out=of(*shape))
 
 
 ELEMENTWISE_COSTS = [name for name in KERNELS if name.startswith(("sigmoid_cross", "binary", "mean"))]
