@@ -153,6 +153,8 @@ class Contract:
                 if fact.dtype != expected[1]:
                     raise TypeError(f"{self.name}: {name}: expected {expected[1]} like {expected[0]}, got {fact.dtype}")
             ndim = 1 if labels else kind.ndim
+            if name == "out" and ndim is None:
+                ndim = next(iter(given.values())).ndim  # elementwise: the result has the first array's shape
             if ndim is not None and fact.ndim != ndim:
                 raise ValueError(f"{self.name}: {name}: expected {ndim} dimensions, got {fact.ndim}")
             if fact.ndim < kind.least:

@@ -61,7 +61,7 @@ def test_out(case, dtype, layout):
         assert np.isnan(out.base).sum() == out.base.size - out.size
 
 
-@pytest.mark.parametrize("shape", [(), (3,), (2, 1, 3, 2)], ids=str)
+@pytest.mark.parametrize("shape", [(), (2, 1, 3, 2)], ids=str)
 @pytest.mark.parametrize("name", ACTIVATIONS)
 def test_activations_take_any_rank(name, shape):
     z, da = np.linspace(-2, 2, int(np.prod(shape))).reshape(shape), np.ones(shape)
