@@ -113,7 +113,8 @@ class Contract:
 
     def _scalar(self, name: str, value: Any) -> Any:
         kind = self.kinds[name]
-        if value is None or isinstance(kind, ArrayKind):
+        absent = value is None and self.signature.parameters[name].default is None
+        if absent or isinstance(kind, ArrayKind):
             return value
         try:
             return kind(value)
@@ -181,8 +182,10 @@ def checked(function: Callable[..., Any] | None = None, *, writes: tuple[str, ..
     def entry(*args: Any, **kwargs: Any) -> Any:
         values = contract.bind(args, kwargs)
         contract.check(values)
+        # np.matrix redefines *, so that the function must not see one
+        plain = {name: np.asarray(value) if isinstance(value, np.ndarray) else value for name, value in values.items()}
         try:
-            return function(**values)
+            return function(**plain)
         except (ValueError, IndexError) as error:
             raise contract.explain(error, values) from None
 

@@ -48,8 +48,9 @@ def check_gradients(
     if not len(places):
         raise ValueError("model: expected at least one parameter")
     differences = np.array([_difference(twin, inputs, targets, chosen, int(place), step) for place in places])
-    errors = np.abs(gradients[places] - differences) / max(float(np.abs(gradients).max()), np.finfo(np.float64).tiny)
-    worst = int(np.argmax(np.where(np.isnan(errors), np.inf, errors)))
+    largest = np.abs(gradients[np.isfinite(gradients)]).max(initial=np.finfo(np.float64).tiny)
+    errors = np.nan_to_num(np.abs(gradients[places] - differences) / largest, nan=np.inf, posinf=np.inf)
+    worst = int(np.argmax(errors))
     place = int(places[worst])
     return GradientCheck(
         float(errors[worst]), _name(model, place), float(gradients[place]), float(differences[worst]), len(places)

@@ -81,9 +81,11 @@ class Core(CPUDispatcher):
         return tuple(self._canonical_type(name, type_) for name, type_ in named.items())
 
     def _present(self, named: Mapping[str, types.Type]) -> list[str]:
-        """The array parameters that got an argument."""
+        """The array parameters that got an argument; one that must have one counts as present."""
+        parameters = self.contract.signature.parameters
         absent = (types.NoneType, types.Omitted)
-        return [name for name in self.contract.arrays if not isinstance(named[name], absent)]
+        optional = {name for name in self.contract.arrays if parameters[name].default is None}
+        return [name for name in self.contract.arrays if not (name in optional and isinstance(named[name], absent))]
 
     def _facts(self, name: str, type_: types.Type) -> Facts:
         if not isinstance(type_, types.Array):

@@ -1,0 +1,278 @@
+"""The one table of cases: every row feeds the equality tests, and the rows marked `timed` feed bench/ too.
+
+A row makes the arguments of one call from uniform numbers, and says how exact its result must be:
+    depth  roundings between an argument and a result: of a sum its terms, of a function some two an operation; 0: exact
+    scale  the largest size of one term
+    summed how many terms a cost adds up in float64, whatever the dtype
+`tolerance` turns both into the one bound that every comparison of results uses.
+
+Sizes are 1, primes, nothing at all, and what a network has. A kernel without a row fails test_namespace.py.
+"""
+
+from collections.abc import Callable
+from math import ceil
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnn import reference, shapes
+from fastnn.arguments import pair
+
+DTYPES = (np.float32, np.float64)
+
+# A rounding moves a term by at most eps / 2, in the kernel and, where dtype is float64, in the reference as well: SLACK = 1
+# for a chain of functions. A sum of n uniform terms has partial sums of some sqrt(n) / 2 terms, so its error is a random
+# walk of some 0.1 n eps: below that, in any order of summation. Over all rows, with 20 seeds, the largest errors were 0.9 of
+# the bound in Numba and 0.63 in NumPy.
+SLACK = 1.0
+
+UPDATES = ("sgd_step", "adam_step", "adamw_step")  # they have no `out`: they change their arguments 0 and 2
+
+
+class Case(NamedTuple):
+    """One row: `make` draws the arguments of a call of `kernel`."""
+
+    kernel: str
+    id: str
+    make: Callable[[Any], tuple[Any, ...]]
+    depth: int
+    scale: float = 1.0
+    timed: bool = False
+    summed: int = 0
+
+    def arguments(self, dtype: Any, seed: int = 0) -> tuple[Any, ...]:
+        """The arguments with float arrays of this dtype; the same ones for the same seed."""
+        rng = np.random.default_rng(seed)
+        return self.make(lambda *shape, low=-1.0, high=1.0: np.asarray(rng.uniform(low, high, shape), dtype))
+
+    def __str__(self) -> str:
+        return f"{self.kernel}-{self.id}"
+
+
+def tolerance(case: Case, dtype: Any) -> float:
+    """How far a result in this dtype may lie from the reference in float64."""
+    return SLACK * case.scale * float(np.finfo(dtype).eps * case.depth + np.finfo(np.float64).eps * case.summed)
+
+
+# Dense layers and windows --------------------------------------------------------------------------------------------
+
+
+def dense(m: int, n_in: int, n_out: int, timed: bool = False) -> list[Case]:
+    """Rows for a dense layer."""
+    size = f"{m}x{n_in}x{n_out}"
+    return [
+        Case("dense_forward", size, lambda u: (u(m, n_in), u(1 + n_in, n_out)), 1 + n_in, timed=timed),
+        Case("dense_dz_to_dtheta", size, lambda u: (u(m, n_in), u(m, n_out)), m, timed=timed),
+        Case("dense_dz_to_da", size, lambda u: (u(m, n_out), u(1 + n_in, n_out)), n_out, timed=timed),
+    ]
+
+
+def conv(m: int, C: int, image: Any, K: int, f: Any, S: Any = 1, P: Any = 0, timed: bool = False) -> list[Case]:
+    """Rows for a convolution; image, f, S and P as a user gives them: an int or a pair."""
+    (H, W), (f_h, f_w), (S_h, S_w) = pair(image), pair(f), pair(S)
+    a, theta = (m, C, H, W), (K, C, f_h, f_w)
+    dz = shapes.conv2d_z(a, theta, (K,), pair(S), pair(P))
+    pixels = m * dz[2] * dz[3]
+    windows = ceil(f_h / S_h) * ceil(f_w / S_w)
+    setting = f"{m}x{C}x{H}x{W}-k{K}-{named(f=f, s=S, p=P)}"
+    return [
+        Case("conv2d_forward", setting, lambda u: (u(*a), u(*theta), u(K), S, P), 1 + C * f_h * f_w, timed=timed),
+        Case("conv2d_dz_to_dtheta", setting, lambda u: (u(*a), u(*dz), f, S, P), pixels, timed=timed),
+        Case("conv2d_dz_to_db", setting, lambda u: (u(*dz),), pixels, timed=timed),
+        Case("conv2d_dz_to_da", setting, lambda u: (u(*dz), u(*theta), image, S, P), K * windows, timed=timed),
+    ]
+
+
+def pool(m: int, C: int, image: Any, f: Any, S: Any, P: Any = 0, values: int = 0, timed: bool = False) -> list[Case]:
+    """Rows for both kinds of pooling; the images have so many different values, or 0: no two are the same."""
+    (H, W), (f_h, f_w), (S_h, S_w) = pair(image), pair(f), pair(S)
+    shape = (m, C, H, W)
+    dz = shapes.pool2d_a(shape, (f_h, f_w), (S_h, S_w), pair(P))
+    windows = ceil(f_h / S_h) * ceil(f_w / S_w)
+    cells = f_h * f_w
+    setting = f"{m}x{C}x{H}x{W}-{named(f=f, s=S, p=P)}" + (f"-{values}values" if values else "")
+
+    def images(u: Any) -> Any:
+        return np.floor(u(*shape, low=0, high=values)) if values else u(*shape)
+
+    def backward(u: Any) -> tuple[Any, ...]:
+        return u(*dz), images(u), f, S, P
+
+    return [
+        Case("max_pool2d_forward", setting, lambda u: (images(u), f, S, P), 0, timed=timed),
+        Case("max_pool2d_dz_to_da", setting, backward, windows - 1, timed=timed),
+        Case("avg_pool2d_forward", setting, lambda u: (images(u), f, S, P), cells + 2, max(values, 1) / cells, timed),
+        Case("avg_pool2d_dz_to_da", setting, backward, windows + 2, 1 / cells, timed),
+    ]
+
+
+def named(**settings: Any) -> str:
+    """f=(3, 2), s=1 as f3x2-s1."""
+    texts = {
+        name: "x".join(map(str, v)) if isinstance(v, tuple) else str(v) for name, v in settings.items() if v is not None
+    }
+    return "-".join(name + text for name, text in texts.items())
+
+
+# Activations, costs and updates ----------------------------------------------------------------------------------------
+
+Z = 4.0  # logits are uniform from -Z to Z
+
+# Of each activation: the depths of g and of its backward step, and whether g grows with z.
+ACTIVATIONS = {
+    "identity": (0, 0, True),
+    "relu": (0, 0, True),
+    "leaky_relu": (2, 3, True),
+    "sigmoid": (3, 3, False),
+    "tanh": (2, 4, False),
+    "elu": (2, 3, True),
+    "softplus": (3, 3, True),
+    "silu": (4, 6, True),
+    "gelu": (4, 6, True),
+}
+
+
+def activations(*shape: int, names: Any = ACTIVATIONS, timed: bool = False) -> list[Case]:
+    """Rows for activations and their backward steps."""
+    size = "x".join(map(str, shape)) or "scalar"
+    cases = []
+    for name in names:
+        forward, backward, grows = ACTIVATIONS[name]
+        cases += [
+            Case(name, size, lambda u: (u(*shape, low=-Z, high=Z),), forward, Z if grows else 1.0, timed),
+            Case(f"{name}_da_to_dz", size, backward_of(name, shape), backward, Z if grows else 1.0, timed),
+        ]
+    return cases
+
+
+def backward_of(name: str, shape: tuple[int, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """da, z, and a = g(z) as the forward step left it, rounded to the dtype."""
+
+    def make(u: Any) -> tuple[Any, ...]:
+        da, z = u(*shape), u(*shape, low=-Z, high=Z)
+        return da, z, getattr(reference, name)(z.astype(np.float64)).astype(z.dtype)
+
+    return make
+
+
+def softmax(m: int, k: int, reach: float = Z, labels: Any = np.int64, timed: bool = False) -> list[Case]:
+    """Rows for softmax and its cross-entropy; targets are labels of this dtype, or None: rows that sum to one."""
+    size = f"{m}x{k}-{np.dtype(labels).name if labels else 'rows'}" + (f"-to{reach:g}" if reach != Z else "")
+
+    def make(u: Any) -> tuple[Any, ...]:
+        return u(m, k, low=-reach, high=reach), u(m, low=0, high=k).astype(labels) if labels else rows(u(m, k, low=0))
+
+    return [
+        Case("softmax", size, lambda u: make(u)[:1], k + 4, timed=timed),
+        Case("softmax_cross_entropy", size, make, k + 4, 2 * reach, timed, m * k),
+        Case("softmax_cross_entropy_dz", size, make, k + 4, 1 / max(m, 1), timed),
+    ]
+
+
+def rows(weights: Any) -> Any:
+    """The weights, scaled so that each row sums to one."""
+    return weights / weights.sum(axis=1, keepdims=True)
+
+
+def elementwise_costs(*shape: int, reach: float = Z, timed: bool = False) -> list[Case]:
+    """Rows for the costs that compare element by element."""
+    m, k = shape[0], int(np.prod(shape[1:]))
+    size = "x".join(map(str, shape)) + (f"-to{reach:g}" if reach != Z else "")
+
+    def logits(u: Any) -> tuple[Any, ...]:
+        return u(*shape, low=-reach, high=reach), u(*shape, low=0)
+
+    def probabilities(u: Any) -> tuple[Any, ...]:
+        return u(*shape, low=0.1, high=0.9), u(*shape, low=0)
+
+    return [
+        Case("sigmoid_cross_entropy", size, logits, k + 4, reach, timed, m * k),
+        Case("sigmoid_cross_entropy_dz", size, logits, 5, 1 / m, timed),
+        Case("binary_cross_entropy", size, probabilities, k + 4, 2.0, timed, m * k),
+        Case("binary_cross_entropy_da", size, probabilities, 6, 10 / m, timed),
+        Case("mean_squared_error", size, logits, 4, reach**2, timed, m * k),
+        Case("mean_squared_error_da", size, logits, 4, 2 * reach / (m * k), timed),
+    ]
+
+
+def updates(*shape: int, step: int = 1, timed: bool = False) -> list[Case]:
+    """Rows for the optimisers' steps."""
+    size = "x".join(map(str, shape)) or "scalar"
+
+    def sgd(*settings: Any) -> Any:
+        return lambda u: (u(*shape), u(*shape), u(*shape), *settings)
+
+    def adam(*settings: Any) -> Any:
+        return lambda u: (u(*shape), u(*shape), np.stack([u(*shape), u(*shape, low=0.25)]), step, *settings)
+
+    return [
+        Case("sgd_step", f"{size}-plain", sgd(0.1), 3),
+        Case("sgd_step", f"{size}-momentum", sgd(0.1, 0.9), 4, 2.0, timed),
+        Case("sgd_step", f"{size}-nesterov", sgd(0.1, 0.9, True), 5, 2.0, timed),
+        Case("adam_step", f"{size}-step{step}", adam(0.1), 8, timed=timed),
+        Case("adam_step", f"{size}-step{step}-constants", adam(0.1, (0.5, 0.75, 0.125)), 8),
+        Case("adamw_step", f"{size}-step{step}", adam(0.1, 0.01), 9, timed=timed),
+    ]
+
+
+CASES = [
+    *dense(1, 1, 1),
+    *dense(2, 3, 5),
+    *dense(7, 13, 11),
+    *dense(17, 67, 31),
+    *dense(0, 3, 2),
+    *dense(3, 0, 2),
+    *dense(3, 2, 0),
+    *dense(64, 784, 128, timed=True),
+    *dense(128, 784, 512, timed=True),
+    *conv(1, 1, 1, 1, 1),
+    *conv(2, 3, (5, 7), 4, 3),
+    *conv(2, 3, (9, 8), 4, (3, 2), 2, (1, 3)),  # neither stride divides
+    *conv(3, 2, (11, 7), 5, (2, 5), (3, 1), (0, 2)),
+    *conv(2, 2, (4, 6), 3, (4, 6)),  # the window is the image
+    *conv(2, 5, (6, 5), 7, 1),
+    *conv(2, 5, 6, 3, 1, 3),  # cells between the windows
+    *conv(1, 2, (3, 2), 2, 2, (1, 2), (3, 4)),  # some windows see nothing but padding
+    *conv(2, 1, (13, 17), 1, (5, 3), (7, 4), 1),  # strides larger than the window
+    *conv(0, 2, 4, 3, 2),
+    *conv(2, 0, 4, 3, 2),
+    *conv(2, 2, 4, 0, 2),
+    *conv(64, 1, 28, 8, 5, timed=True),
+    *conv(64, 8, 12, 16, 5, timed=True),
+    *conv(32, 3, 32, 32, 3, 1, 1, timed=True),
+    *conv(64, 1, 28, 16, 5, 2, timed=True),
+    *pool(1, 1, 1, 1, 1),
+    *pool(2, 3, (6, 8), 2, 2),
+    *pool(2, 3, (7, 11), (3, 2), 2, 1),
+    *pool(2, 2, (7, 5), (2, 3), (3, 1)),  # cells that no window reaches
+    *pool(1, 2, (5, 6), (5, 6), 1),
+    *pool(2, 2, (7, 8), 3, 1, (2, 1), values=2),
+    *pool(0, 2, 4, 2, 2),
+    *pool(64, 6, 24, 2, 2, timed=True),
+    *pool(64, 6, 24, 3, 2, 1, timed=True),
+    *activations(1, 1),
+    *activations(7, 13),
+    *activations(0, 3),
+    *activations(128, 512, timed=True),
+    *activations(names=["relu"]),
+    *activations(5, names=["relu"]),
+    *activations(2, 3, 5, 2, names=["relu"]),
+    *softmax(1, 1),
+    *softmax(7, 5),
+    *softmax(7, 5, labels=np.int8),
+    *softmax(7, 5, labels=np.uint8),
+    *softmax(7, 5, labels=np.int32),
+    *softmax(7, 5, labels=None),
+    *softmax(11, 3, reach=1e4),
+    *softmax(11, 3, reach=1e4, labels=None),
+    *softmax(128, 10, timed=True),
+    *softmax(128, 512, labels=None, timed=True),
+    *elementwise_costs(1, 1),
+    *elementwise_costs(7, 5),
+    *elementwise_costs(11, 3, reach=1e4),
+    *elementwise_costs(128, 10, timed=True),
+    *elementwise_costs(128, 512, timed=True),
+    *updates(7),
+    *updates(3, 5, step=3),
+    *updates(100_000, step=10, timed=True),
+]

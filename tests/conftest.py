@@ -1,0 +1,7 @@
+"""What pytest collects: the files that are about compiled code only where the backend compiles, so that numba stays away."""
+
+from fastnn import backend
+
+NUMBA_ONLY = ["test_cache.py", "test_namespace.py", "test_njit.py", "test_specialisations.py"]
+
+collect_ignore = [] if backend.name == "numba" else NUMBA_ONLY

@@ -1,0 +1,49 @@
+"""Small networks and data sets that several tests train."""
+
+import functools
+
+import numpy as np
+
+from fastnn import AvgPool2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D, Sequential, datasets
+
+# Kinks (relu, max pooling) can make a right gradient differ from its central difference; these activations have none.
+SMOOTH = ("identity", "sigmoid", "tanh", "softplus", "silu", "gelu")
+KINKED = ("relu", "leaky_relu", "elu")
+LOSSES = ("softmax_cross_entropy", "sigmoid_cross_entropy", "binary_cross_entropy", "mean_squared_error")
+
+
+def dense(activation="tanh", units=3, last="identity", **settings):
+    """4 -> 5 -> units."""
+    return Sequential(Dense(5, activation), Dense(units, last), input_shape=4, **settings)
+
+
+def convolutional(activation="tanh", last="identity", **settings):
+    """(2, 7, 6) -> 3: every kind of layer."""
+    return Sequential(
+        Conv2D(3, (3, 2), stride=(2, 1), padding=(1, 0), activation=activation),
+        MaxPool2D(2, stride=1),
+        Conv2D(4, 2, activation=activation),
+        AvgPool2D((2, 3), stride=1, padding=(0, 1)),
+        Flatten(),
+        Dropout(0.25),
+        Dense(5, activation),
+        Dense(3, last),
+        input_shape=(2, 7, 6),
+        **settings,
+    )
+
+
+def samples(model, n, loss="softmax_cross_entropy", seed=1):
+    """x (n, *input_shape), and a y that the loss takes: labels, or numbers in (0, 1)."""
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, (n, *model.input_shape))
+    if loss == "softmax_cross_entropy":
+        return x, rng.integers(0, model.output_shape[0], n)
+    return x, rng.uniform(0.1, 0.9, (n, *model.output_shape))
+
+
+@functools.cache
+def digits(n):
+    """The first n of the digits that ship with the package."""
+    x, y = datasets.load_digits()
+    return x[:n], y[:n]

@@ -1,0 +1,48 @@
+"""Sizes, strides and paddings that nobody chose: each is a row of the table like the others."""
+
+import numpy as np
+from cases import conv, dense, pool
+from comparison import assert_near
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from fastnn.backend import ops
+
+QUICK = settings(max_examples=60, deadline=None, derandomize=True)
+SIZES = st.integers(0, 9)
+STRIDES = st.tuples(st.integers(1, 4), st.integers(1, 4))
+
+
+@st.composite
+def windows(draw, most_padding=3):
+    """An image, a window that fits on it, a stride and a padding."""
+    image = draw(st.tuples(st.integers(1, 12), st.integers(1, 12)))
+    padding = draw(st.tuples(st.integers(0, most_padding), st.integers(0, most_padding)))
+    window = tuple(draw(st.integers(1, n + 2 * P)) for n, P in zip(image, padding, strict=True))
+    return image, window, draw(STRIDES), padding
+
+
+def assert_rows_hold(rows):
+    for row in rows:
+        assert_near(row, np.float64, [getattr(ops, row.kernel)(*row.arguments(np.float64))])
+
+
+@QUICK
+@given(SIZES, SIZES, SIZES)
+def test_dense(m, n_in, n_out):
+    assert_rows_hold(dense(m, n_in, n_out))
+
+
+@QUICK
+@given(st.integers(0, 3), st.integers(0, 4), st.integers(0, 4), windows())
+def test_conv2d(m, C, K, setting):
+    image, f, S, P = setting
+    assert_rows_hold(conv(m, C, image, K, f, S, P))
+
+
+@QUICK
+@given(st.integers(0, 3), st.integers(0, 3), windows(), st.sampled_from([0, 1, 3]))
+def test_pool2d(m, C, setting, values):
+    image, f, S, P = setting
+    assume(P[0] < f[0] and P[1] < f[1])
+    assert_rows_hold(pool(m, C, image, f, S, P, values=values))

@@ -1,0 +1,266 @@
+"""Which shapes, labels and numbers a kernel refuses, and in which words: the same for both backends."""
+
+import numpy as np
+import pytest
+from refusals import KERNELS, WRITES, good, of, refuse
+
+from fastnn.backend import ops
+
+# The shapes of the right calls: dense 2x3x5; conv a (2, 3, 5, 7), theta (4, 3, 3, 3), dz (2, 4, 3, 5); pools a (2, 3, 6, 8),
+# dz (2, 3, 3, 4); costs and activations (7, 5) or (7, 13).
+THETA_OF_A = "theta: expected shape (1 + n_in, n_out), where a is (m, n_in)"
+THETA_OF_DZ = "theta: expected shape (1 + n_in, n_out), where dz is (m, n_out)"
+SHAPES = [
+    ("dense_forward", {"theta": of(3, 5)}, THETA_OF_A, "got a (2, 3) float32, theta (3, 5) float32"),
+    ("dense_forward", {"theta": of(0, 5)}, THETA_OF_A, "theta (0, 5) float32"),
+    ("dense_dz_to_dtheta", {"dz": of(3, 5)}, "dz: expected shape (m, n_out), where a is (m, n_in)", "dz (3, 5) float32"),
+    ("dense_dz_to_da", {"theta": of(4, 6)}, THETA_OF_DZ, "got dz (2, 5) float32, theta (4, 6) float32"),
+    ("dense_dz_to_da", {"theta": of(0, 5)}, THETA_OF_DZ, "theta (0, 5) float32"),
+    (
+        "conv2d_forward",
+        {"theta": of(4, 2, 3, 3)},
+        "theta: expected shape (K, C, f_h, f_w), where a is (m, C, H, W)",
+        "theta (4, 2",
+    ),
+    ("conv2d_forward", {"b": of(3)}, "b: expected shape (K,), where theta is (K, C, f_h, f_w)", "b (3,) float32"),
+    ("conv2d_dz_to_dtheta", {"dz": of(1, 4, 3, 5)}, "dz: expected shape (m, K, H', W')", "dz (1, 4, 3, 5)"),
+    ("conv2d_dz_to_dtheta", {"dz": of(2, 4, 5, 3)}, "dz: expected shape (m, K, H', W')", "dz (2, 4, 5, 3)"),
+    ("conv2d_dz_to_dtheta", {"stride": 2}, "dz: expected shape (m, K, H', W')", "stride (2, 2)"),
+    ("conv2d_dz_to_da", {"theta": of(5, 3, 3, 3)}, "theta: expected shape (K, C, f_h, f_w), where dz is (m, K, H', W')", ""),
+    ("conv2d_dz_to_da", {"dz": of(2, 4, 3, 4)}, "dz: expected shape (m, K, H', W'), where H'", "dz (2, 4, 3, 4)"),
+    ("conv2d_dz_to_da", {"input_size": (7, 5)}, "dz: expected shape (m, K, H', W'), where H'", "input_size (7, 5)"),
+    ("conv2d_dz_to_da", {"input_size": -1}, "input_size: expected from 0 to 2**31 - 1", "input_size (-1, -1)"),
+    (
+        "conv2d_dz_to_da",
+        {"input_size": (5, 2**31)},
+        "input_size: expected from 0 to 2**31 - 1",
+        "input_size (5, 2147483648)",
+    ),
+    ("max_pool2d_dz_to_da", {"dz": of(2, 3, 4, 4)}, "dz: expected shape (m, C, H', W')", "dz (2, 3, 4, 4)"),
+    ("max_pool2d_dz_to_da", {"dz": of(2, 2, 3, 4)}, "dz: expected shape (m, C, H', W')", "dz (2, 2, 3, 4)"),
+    ("avg_pool2d_dz_to_da", {"a": of(1, 3, 6, 8)}, "dz: expected shape (m, C, H', W')", "a (1, 3, 6, 8)"),
+    ("softmax", {"z": of(7, 0)}, "z: expected shape (m, k) with at least one class", "z (7, 0)"),
+    ("softmax_cross_entropy", {"z": of(7, 0)}, "z: expected shape (m, k) with at least one class", "z (7, 0)"),
+    ("softmax_cross_entropy_dz", {"z": of(7, 0)}, "z: expected shape (m, k) with at least one class", "z (7, 0)"),
+    ("softmax_cross_entropy", {"y": np.zeros(6, int)}, "y: expected shape (m,), where z is (m, k)", "y (6,) int64"),
+    ("softmax_cross_entropy_dz", {"y": np.zeros(8, int)}, "y: expected shape (m,), where z is (m, k)", "y (8,) int64"),
+    ("softmax_cross_entropy", {"y": of(7, 4)}, "y: expected the shape of the prediction", "y (7, 4) float32"),
+    ("softmax_cross_entropy_dz", {"y": of(6, 5)}, "y: expected the shape of the prediction", "y (6, 5) float32"),
+    ("sgd_step", {"dtheta": of(8)}, "dtheta: expected the shape of theta", "dtheta (8,)"),
+    ("sgd_step", {"velocity": of(7, 1)}, "velocity: expected the shape of theta", "velocity (7, 1)"),
+    ("adam_step", {"dtheta": of(7, 1)}, "dtheta: expected the shape of theta", "dtheta (7, 1)"),
+    ("adam_step", {"moments": of(3, 7)}, "moments: expected shape (2, *theta.shape)", "moments (3, 7)"),
+    ("adam_step", {"moments": of(2, 8)}, "moments: expected shape (2, *theta.shape)", "moments (2, 8)"),
+    ("adam_step", {"moments": of(14)}, "moments: expected shape (2, *theta.shape)", "moments (14,)"),
+    ("adamw_step", {"moments": of(2, 7, 1)}, "moments: expected shape (2, *theta.shape)", "moments (2, 7, 1)"),
+    ("adam_step", {"step": 0}, "step: expected at least 1", "step 0"),
+    ("adamw_step", {"step": -1}, "step: expected at least 1", "step -1"),
+    ("max_pool2d_forward", {"padding": 2}, "padding: expected less than size along each axis", "padding (2, 2)"),
+    ("avg_pool2d_forward", {"size": (2, 4), "padding": (2, 1)}, "padding: expected less than size", "padding (2, 1)"),
+]
+
+
+@pytest.mark.parametrize(("name", "changes", "rule", "came"), SHAPES)
+def test_rule(name, changes, rule, came):
+    refuse(name, ValueError, f"{name}: {rule}", "; got ", came, **changes)
+
+
+@pytest.mark.parametrize("name", [name for name in KERNELS if name.endswith("_da_to_dz")])
+def test_activations_take_one_shape(name):
+    for parameter in ("z", "a"):
+        for shape in ((13, 7), (7, 1), (7,)):
+            refuse(name, ValueError, f"{parameter}: expected the shape of da; got ", **{parameter: of(*shape)})
+
+
+ELEMENTWISE_COSTS = [name for name in KERNELS if name.startswith(("sigmoid_cross", "binary", "mean"))]
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE_COSTS)
+def test_elementwise_targets_take_the_shape_of_the_prediction(name):
+    for shape in ((5, 7), (7, 1), (7,)):
+        refuse(name, ValueError, "y: expected the shape of the prediction; got ", f"y {shape} float32", y=of(*shape))
+
+
+@pytest.mark.parametrize("name", [*ELEMENTWISE_COSTS, "softmax_cross_entropy", "softmax_cross_entropy_dz"])
+def test_empty_batch(name):
+    """A mean over no samples does not exist."""
+    prediction = next(iter(good(name)))
+    y = np.zeros(0, int) if name.startswith("softmax") else of(0, 5)
+    message = "a cost is a mean over samples: expected at least one; got "
+    refuse(name, ValueError, message, f"{prediction} (0, 5) float32", **{prediction: of(0, 5), "y": y})
+
+
+@pytest.mark.parametrize("name", ELEMENTWISE_COSTS)
+def test_a_cost_needs_samples(name):
+    prediction = next(iter(good(name)))
+    message = f"{prediction}: expected at least 1 dimensions, got 0"
+    refuse(name, ValueError, message, **{prediction: of(), "y": of()})
+
+
+# Labels and rows -----------------------------------------------------------------------------------------------------
+
+WITH_LABELS = ["softmax_cross_entropy", "softmax_cross_entropy_dz"]
+
+
+@pytest.mark.parametrize("name", WITH_LABELS)
+@pytest.mark.parametrize("label", [-1, 5, 127, -128])
+@pytest.mark.parametrize("dtype", [np.int8, np.int64])
+@pytest.mark.parametrize("place", [0, 6])
+def test_labels_out_of_range(name, label, dtype, place):
+    y = np.zeros(7, dtype)
+    y[place] = label
+    message = "y: expected labels from 0 to k - 1, where z is (m, k); got "
+    refuse(name, IndexError, message, f"z (7, 5) float32, y (7,) {y.dtype}", y=y)
+
+
+@pytest.mark.parametrize("name", WITH_LABELS)
+def test_huge_labels(name):
+    """That would be negative or small in a narrower integer."""
+    for y in (np.full(7, 2**63, np.uint64), np.full(7, 2**64 - 1, np.uint64), np.full(7, 2**32, np.int64)):
+        refuse(name, IndexError, "y: expected labels from 0 to k - 1", y=y)
+
+
+@pytest.mark.parametrize("name", WITH_LABELS)
+def test_kinds_of_labels(name):
+    labels = np.zeros(7, np.int64)
+    integer_rows = np.eye(5, dtype=np.int64)[labels]
+    refuse(name, ValueError, "y: expected 2 dimensions, got 1", y=labels.astype(np.float32))
+    refuse(name, ValueError, "y: expected 1 dimensions, got 2", y=integer_rows)
+    for dtype in (bool, ">i8", object, "m8[s]"):
+        message = f"y: expected dtype float32, float64 or integer labels, got {np.dtype(dtype)}"
+        refuse(name, TypeError, message, y=labels.astype(dtype))
+
+
+@pytest.mark.parametrize("name", WITH_LABELS)
+@pytest.mark.parametrize("row", [[0.25, 0.25, 0.25, 0.25, 0.25], [0, 0, 0, 0, 0], [1, 1, 0, 0, 0], [0.5, 0.49, 0, 0, 0]])
+def test_rows_that_do_not_sum_to_one(name, row):
+    y = np.eye(5, dtype=np.float32)[np.zeros(7, int)]
+    y[6] = row
+    refuse(name, ValueError, "y: expected rows that sum to one; got ", "y (7, 5) float32", y=y)
+
+
+# Windows -------------------------------------------------------------------------------------------------------------
+
+WITH_WINDOWS = [name for name in KERNELS if "2d" in name and name != "conv2d_dz_to_db"]
+PAIRS = {"stride", "padding", "size", "kernel_size", "input_size"}
+FOR_ANY_WINDOW = {
+    "stride 0": ({"stride": 0}, "stride: expected from 1 to 2**31 - 1 along each axis", "stride (0, 0)"),
+    "stride 0 across": ({"stride": (1, 0)}, "stride: expected from 1 to 2**31 - 1 along each axis", "stride (1, 0)"),
+    "stride negative": ({"stride": (-1, 1)}, "stride: expected from 1 to 2**31 - 1 along each axis", "stride (-1, 1)"),
+    "stride huge": ({"stride": 2**31}, "stride: expected from 1 to 2**31 - 1 along each axis", "stride (2147483648, "),
+    "padding negative": ({"padding": (0, -1)}, "padding: expected from 0 to 2**31 - 1 along each axis", "padding (0, -1)"),
+    "padding huge": (
+        {"padding": 2**62},
+        "padding: expected from 0 to 2**31 - 1 along each axis",
+        "padding (4611686018427387904, ",
+    ),
+}
+WRONG_PAIRS = {
+    "a float": (1.5, "got 1.5"),
+    "a whole float": (2.0, "got 2.0"),
+    "text": ("2", "got '2'"),
+    "three": ((1, 1, 1), "got (1, 1, 1)"),
+    "one": ((1,), "got (1,)"),
+    "a pair of floats": ((1.0, 1), "got (1.0, 1)"),
+    "an array": (np.ones(2), "got (2,) float64"),
+    "a dictionary": ({}, "got dict"),
+}
+
+
+@pytest.mark.parametrize(("changes", "rule", "came"), FOR_ANY_WINDOW.values(), ids=FOR_ANY_WINDOW)
+@pytest.mark.parametrize("name", WITH_WINDOWS)
+def test_window(name, changes, rule, came):
+    refuse(name, ValueError, f"{name}: {rule}; got ", came, **changes)
+
+
+@pytest.mark.parametrize("name", [name for name in WITH_WINDOWS if name not in ("conv2d_forward", "conv2d_dz_to_da")])
+def test_window_size(name):
+    parameter = "kernel_size" if name.startswith("conv") else "size"
+    for size in (0, (2, 0), -1, 2**31):
+        refuse(name, ValueError, "kernel_size, size: expected from 1 to 2**31 - 1 along each axis", **{parameter: size})
+    for size in (100, (7, 1), (1, 9)):
+        refuse(name, ValueError, "the window is larger than the padded image", "; got ", **{parameter: size})
+
+
+@pytest.mark.parametrize("name", ["conv2d_forward", "conv2d_dz_to_da"])
+def test_size_of_theta(name):
+    for window in ((6, 3), (3, 8)):
+        refuse(name, ValueError, "the window is larger than the padded image", "; got ", theta=of(4, 3, *window))
+    refuse(name, ValueError, "kernel_size, size: expected from 1 to 2**31 - 1", theta=of(4, 3, 0, 3))
+
+
+@pytest.mark.parametrize(("wrong", "came"), WRONG_PAIRS.values(), ids=WRONG_PAIRS)
+@pytest.mark.parametrize("name", WITH_WINDOWS)
+def test_pair(name, wrong, came):
+    for parameter in PAIRS & set(good(name)):
+        refuse(name, TypeError, f"{name}: {parameter}: expected an int or a pair of ints, {came}", **{parameter: wrong})
+
+
+@pytest.mark.parametrize("name", WITH_WINDOWS)
+def test_no_pair(name):
+    """None stands for a pool's size as its stride, and for nothing else."""
+    for parameter in PAIRS & set(good(name)):
+        if "pool" not in name or parameter != "stride":
+            message = f"{name}: {parameter}: expected an int or a pair of ints, got NoneType"
+            refuse(name, TypeError, message, **{parameter: None})
+
+
+@pytest.mark.parametrize("name", WITH_WINDOWS)
+def test_pairs_of_other_kinds(name):
+    """Lists, and NumPy's integers, count as pairs and ints."""
+    call = good(name)
+    pairs = PAIRS & {key for key, v in call.items() if v is not None}
+    expected = getattr(ops, name)(**call).copy()
+    for kind in (list, lambda pair: tuple(np.array(pair)), lambda pair: tuple(np.array(pair, np.uint8))):
+        changed = {key: kind(np.broadcast_to(call[key], 2).tolist()) for key in pairs}
+        assert np.array_equal(getattr(ops, name)(**{**call, **changed}), expected)
+    scalars = {key: np.int32(call[key]) for key in pairs if isinstance(call[key], int)}
+    assert np.array_equal(getattr(ops, name)(**{**call, **scalars}), expected)
+
+
+# Numbers, and the call itself ----------------------------------------------------------------------------------------
+
+NUMBERS = {
+    "lr": ("sgd_step", ["0.1", None, 1j, of(1)], "a number"),
+    "momentum": ("sgd_step", ["0.9", None, 1j], "a number"),
+    "nesterov": ("sgd_step", [1, 0.0, None, "yes"], "True or False"),
+    "step": ("adam_step", [1.0, None, "1", (1,)], "an int"),
+    "constants": ("adam_step", [(0.9, 0.999), None, 0.9, (0.9, 0.999, "1e-8"), "abc"], "three numbers"),
+    "weight_decay": ("adamw_step", ["0.1", None, 1j], "a number"),
+}
+
+
+@pytest.mark.parametrize("parameter", NUMBERS)
+def test_number(parameter):
+    name, wrongs, wanted = NUMBERS[parameter]
+    for wrong in wrongs:
+        refuse(name, TypeError, f"{name}: {parameter}: expected {wanted}, got ", **{parameter: wrong})
+
+
+def test_numbers_of_other_kinds():
+    """Ints and NumPy's scalars do for floats, and a list for a tuple."""
+    for name, changes, same in (
+        ("sgd_step", {"lr": 1, "momentum": np.float32(0.5)}, {"lr": 1.0, "momentum": 0.5}),
+        ("sgd_step", {"lr": np.int64(1), "nesterov": np.True_}, {"lr": 1.0, "nesterov": True}),
+        ("adam_step", {"step": np.uint8(3), "constants": [0, 0.5, 1]}, {"step": 3, "constants": (0.0, 0.5, 1.0)}),
+    ):
+        first, second = {**good(name), **changes}, {**good(name), **same}
+        getattr(ops, name)(**first)
+        getattr(ops, name)(**second)
+        for written in WRITES[name]:
+            assert np.array_equal(first[written], second[written])
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_call(name):
+    function, call = getattr(ops, name), good(name)
+    first = next(iter(call))
+    for wrong, message in (
+        (lambda: function(), f"{name}: missing a required argument: '{first}'"),
+        (lambda: function(**call, outt=1), f"{name}: got an unexpected keyword argument 'outt'"),
+        (lambda: function(call[first], **call), f"{name}: multiple values for argument '{first}'"),
+        (lambda: function(*range(20)), f"{name}: too many positional arguments"),
+    ):
+        with pytest.raises(TypeError) as caught:
+            wrong()
+        assert str(caught.value) == message

@@ -1,0 +1,37 @@
+"""A kernel is compiled once for a dtype, whatever the layouts of its arrays: no call in training waits for a compiler."""
+
+import numpy as np
+import pytest
+from cases import CASES, DTYPES, UPDATES
+from layouts import LAYOUTS, read_only
+
+from fastnn import kernels
+
+
+def signatures_after(kernel, case, layouts):
+    """How many specialisations the kernel has after calls in both dtypes with all arrays in each layout."""
+    for dtype in DTYPES:
+        for layout in layouts:
+            arguments = [layout(value) if isinstance(value, np.ndarray) else value for value in case.arguments(dtype)]
+            kernel(*arguments)
+    return len(kernel.signatures)
+
+
+@pytest.mark.parametrize("name", kernels.__all__)
+def test_layouts_share_a_specialisation(name):
+    kernel, case = getattr(kernels, name), [case for case in CASES if case.kernel == name][1]
+    layouts = [layout for layout in LAYOUTS.values() if layout is not read_only or name not in UPDATES]
+    one_layout = signatures_after(kernel, case, layouts[:1])
+    assert signatures_after(kernel, case, layouts) == one_layout
+
+
+@pytest.mark.parametrize("name", ["conv2d_forward", "avg_pool2d_forward"])
+def test_ints_and_pairs_share_a_specialisation(name):
+    kernel, case = getattr(kernels, name), [case for case in CASES if case.kernel == name][1]
+    arrays = [value for value in case.arguments(np.float32) if isinstance(value, np.ndarray)]
+    size = () if name.startswith("conv") else (2,)
+    kernel(*arrays, *size, 1, 0)
+    before = len(kernel.signatures)
+    kernel(*arrays, *size, (2, 1), (0, 1))
+    kernel(*arrays, *size, stride=[2, 2], padding=np.int32(1))
+    assert len(kernel.signatures) == before
