@@ -1,6 +1,7 @@
 """What compiled arithmetic on scalars can't say: bits of floats, constants by type, and how wide vectors are.
 
-Every intrinsic here is a few instructions without a branch, in the width of its float, so that LLVM vectorises the loops around.
+Every intrinsic here is a few instructions without a branch, in the width of its float, so that LLVM vectorises the loops
+around it.
 """
 
 from typing import Any
@@ -17,12 +18,12 @@ _ROOT_HALF = {types.float32: 0x3F3504F3, types.float64: 0x3FE6A09E667F3BCD}
 @intrinsic
 def of_type(typing_context: Any, x: Any, single: Any, double: Any) -> Any:
     """`single` where x is a float32, `double` where it is a float64."""
-    place = {types.float32: 1, types.float64: 2}[x]
+    chosen, place = {types.float32: (single, 1), types.float64: (double, 2)}[x]
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return impl_ret_borrowed(context, builder, signature.return_type, args[place])
 
-    return (None, single, double)[place](x, single, double), generate
+    return chosen(x, single, double), generate
 
 
 @intrinsic
@@ -70,6 +71,37 @@ def split(typing_context: Any, x: Any) -> Any:
         return context.make_tuple(builder, signature.return_type, (builder.bitcast(fraction, real), k))
 
     return types.UniTuple(x, 2)(x), generate
+
+
+@intrinsic
+def ordered(typing_context: Any, x: Any) -> Any:
+    """An integer of x's width that grows with x: LLVM vectorises a maximum of integers, but of floats only without NaN.
+
+    A NaN counts as more than infinity, or if its sign is set as less than minus infinity.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return _flipped_below_zero(builder, builder.bitcast(args[0], context.get_value_type(signature.return_type)))
+
+    return _INTEGER[x](x), generate
+
+
+@intrinsic
+def from_ordered(typing_context: Any, number: Any) -> Any:
+    """The float x with `ordered(x)` = number."""
+    real = {types.int32: types.float32, types.int64: types.float64}[number]
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.bitcast(_flipped_below_zero(builder, args[0]), context.get_value_type(real))
+
+    return real(number), generate
+
+
+def _flipped_below_zero(builder: Any, bits: Any) -> Any:
+    """All bits but the sign flipped where the sign is set: floats count their size downwards there."""
+    integer = bits.type
+    mask = builder.lshr(builder.ashr(bits, integer(integer.width - 1)), integer(1))
+    return builder.xor(bits, mask)
 
 
 @intrinsic

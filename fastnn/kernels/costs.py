@@ -10,7 +10,7 @@ from fastnn import shapes
 from fastnn.arguments import Batch, Matrix, Target
 from fastnn.constants import ROW_SUM_TOLERANCE
 from fastnn.kernels import elementary
-from fastnn.kernels.bits import wide
+from fastnn.kernels.bits import from_ordered, ordered, wide
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import contiguous, flat, put_back
 from fastnn.kernels.overlap import apart
@@ -44,6 +44,19 @@ def weight(y, n, i, one):
 
 
 @compiled
+def log_likelihood(z, highest, log_total, y, n):
+    """(27) sum_i y_i log y^_i of sample n with the logits z (k,), log y^_i = (z_i - max z) - log sum e^(z_c - max z)."""
+    if y.ndim == 1:
+        return (z[y[n]] - highest) - log_total
+    else:  # noqa: RET505 (as in `weight`)
+        total = 0.0
+        for i in range(z.size):
+            if y[n, i] != 0:
+                total += y[n, i] * ((z[i] - highest) - log_total)
+        return total
+
+
+@compiled
 def block_rows(z):
     """How many rows of logits to take at a time: 4096 numbers or a few more, which stay in the first cache."""
     return 1 + 4096 // z.shape[1]
@@ -57,12 +70,12 @@ def exponentials(z, y_hat, highest):
     """
     wide()
     for n in range(z.shape[0]):
-        top = z[n, 0]
+        top = ordered(z[n, 0])
         for i in range(1, z.shape[1]):
-            top = z[n, i] if z[n, i] > top else top  # a NaN that is passed over makes the row's sum NaN all the same
-        highest[n] = top
+            top = max(top, ordered(z[n, i]))  # a NaN that is passed over makes the row's sum NaN all the same
+        highest[n] = from_ordered(top)
         for i in range(z.shape[1]):
-            y_hat[n, i] = z[n, i] - top
+            y_hat[n, i] = z[n, i] - highest[n]
     row = y_hat.ravel()
     for i in range(row.size):
         row[i] = elementary.exp(row[i])
@@ -101,7 +114,6 @@ def softmax_cross_entropy(z: Matrix, y: Target) -> float:
     check_rows(y, z)
     rows = block_rows(z)
     logits, y_hat, highest = contiguous(z), np.empty((rows, z.shape[1]), z.dtype), np.empty(rows, z.dtype)
-    one = z.dtype.type(1)
     cost = 0.0
     for first in range(0, m, rows):
         block = logits[first : first + rows]
@@ -110,11 +122,7 @@ def softmax_cross_entropy(z: Matrix, y: Target) -> float:
             total = z.dtype.type(0)
             for i in range(block.shape[1]):
                 total += y_hat[n, i]
-            log_total = elementary.log(total)
-            for i in range(block.shape[1]):
-                y_i = weight(y, first + n, i, one)
-                if y_i != 0:
-                    cost -= y_i * ((block[n, i] - highest[n]) - log_total)
+            cost -= log_likelihood(block[n], highest[n], elementary.log(total), y, first + n)
     return cost / m
 
 
@@ -200,7 +208,7 @@ def binary_cross_entropy(a: Batch, y: Batch) -> float:
     for i in range(activations.size):
         y_i = targets[i]
         rise, fall = elementary.log(activations[i]), elementary.log1p(-activations[i])
-        cost -= (zero if y_i == zero else y_i * rise) + (zero if y_i == one else (one - y_i) * fall)
+        cost -= float((zero if y_i == zero else y_i * rise) + (zero if y_i == one else (one - y_i) * fall))
     return cost / m
 
 

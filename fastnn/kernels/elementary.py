@@ -1,7 +1,7 @@
 """exp, expm1, log, log1p, tanh and sigmoid of a scalar, float32 or float64, for loops that LLVM vectorises.
 
-Numba calls a scalar libm, which stops vectorisation. Here is no call, no branch and no table: special values are selects, and
-the bits of floats come through bits.py. One text serves both types: `of_type` picks constants and polynomials.
+Numba calls a scalar libm, which stops vectorisation. Here is no call, no branch and no table: special values are selects,
+and the bits of floats come through bits.py. One text serves both types: `of_type` picks constants and polynomials.
 
     function   error in ulp, at most   measured, float32 (all inputs) and float64 (samples), with and without fma
     exp        1.25                    1.01, 1.04
@@ -187,8 +187,8 @@ def tanh(x):
 def sigmoid(x):
     """1 / (1 + e^-x); at most 2 ulp.
 
-    With e = e^-|x| and q = e / (1 + e): 1 - q for x >= 0, and e - e q for others. Nothing overflows or cancels, and the error
-    of q counts little where q is small.
+    With e = e^-|x| and q = e / (1 + e): 1 - q for x >= 0, and e - e q for others. Nothing overflows or cancels, and the
+    error of q counts little where q is small.
     """
     c = of_type(x, SINGLE, DOUBLE)
     e = exp(-abs(x))

@@ -11,9 +11,7 @@ from fastnn.kernels.overlap import apart
 
 
 @kernel(writes=("theta", "velocity"))
-def sgd_step(
-    theta: Parameters, dtheta: Parameters, velocity: Parameters, lr: float, momentum: float = 0.0, nesterov: bool = False
-) -> None:
+def sgd_step(theta: Parameters, dtheta: Parameters, velocity: Parameters, lr: float, momentum: float = 0.0, nesterov: bool = False) -> None:
     """(6) theta -= lr v, with v = momentum v + dtheta; Nesterov's form steps by dtheta + momentum v.
 
     theta, dtheta and velocity of one shape; theta and velocity change. Without momentum v stays as it is. Source:
@@ -64,9 +62,7 @@ def adam(theta, dtheta, moments, step, lr, kept, constants):
 
 
 @kernel(writes=("theta", "moments"))
-def adam_step(
-    theta: Parameters, dtheta: Parameters, moments: Parameters, step: int, lr: float, constants: Constants = ADAM
-) -> None:
+def adam_step(theta: Parameters, dtheta: Parameters, moments: Parameters, step: int, lr: float, constants: Constants = ADAM) -> None:
     """(6) theta -= lr m^ / (sqrt(v^) + epsilon), with m^, v^ the running means of dtheta, dtheta^2, freed of their bias.
 
     theta and dtheta of one shape, moments (2, *theta.shape): m and v; theta and moments change. step counts from 1,
@@ -77,13 +73,7 @@ def adam_step(
 
 @kernel(writes=("theta", "moments"))
 def adamw_step(
-    theta: Parameters,
-    dtheta: Parameters,
-    moments: Parameters,
-    step: int,
-    lr: float,
-    weight_decay: float,
-    constants: Constants = ADAM,
+    theta: Parameters, dtheta: Parameters, moments: Parameters, step: int, lr: float, weight_decay: float, constants: Constants = ADAM
 ) -> None:
     """(6) as adam_step, after theta has decayed by the factor 1 - lr weight_decay, apart from the gradient.
 
