@@ -2,6 +2,14 @@
 
 from fastnn import backend
 
-NUMBA_ONLY = ["test_cache.py", "test_namespace.py", "test_njit.py", "test_readme.py", "test_specialisations.py"]
+NUMBA_ONLY = [
+    "test_cache.py",
+    "test_elementary.py",
+    "test_gemm.py",
+    "test_namespace.py",
+    "test_njit.py",
+    "test_readme.py",
+    "test_specialisations.py",
+]
 
 collect_ignore = [] if backend.name == "numba" else NUMBA_ONLY

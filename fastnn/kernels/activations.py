@@ -9,8 +9,11 @@ import math
 from fastnn import shapes
 from fastnn.arguments import Array
 from fastnn.constants import LEAKY_SLOPE
+from fastnn.kernels import elementary
+from fastnn.kernels.bits import wide
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import flat, put_back
+from fastnn.kernels.normal import normal_cdf
 from fastnn.kernels.overlap import apart
 
 
@@ -29,19 +32,6 @@ def prepared_dz(da, z, a, out):
     apart(out, z)
     apart(out, a)
     return shapes.result(out, da.shape, da.dtype)
-
-
-@compiled
-def logistic(z, one):
-    """1 / (1 + e^-z) without an overflow for any z; one is 1 in z's type."""
-    e = math.exp(-abs(z))
-    return (one if z >= 0 else e) / (one + e)
-
-
-@compiled
-def normal_cdf(z, half, root_half):
-    """Phi(z) = erfc(-z / sqrt 2) / 2; half is 1 / 2 and root_half 1 / sqrt 2 in z's type."""
-    return half * math.erfc(-z * root_half)
 
 
 @kernel
@@ -70,10 +60,10 @@ def identity_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -
 def sigmoid(z: Array, out: Array | None = None) -> Array:
     """(2) g(z) = 1 / (1 + e^-z), the notes' choice for a^[L] under (5)."""
     a = prepared(z, out)
-    one = z.dtype.type(1)
     source, target = flat(z), flat(a)
+    wide()
     for i in range(source.size):
-        target[i] = logistic(source[i], one)
+        target[i] = elementary.sigmoid(source[i])
     put_back(target, a)
     return a
 
@@ -95,8 +85,9 @@ def tanh(z: Array, out: Array | None = None) -> Array:
     """(2) g(z) = tanh z."""
     a = prepared(z, out)
     source, target = flat(z), flat(a)
+    wide()
     for i in range(source.size):
-        target[i] = math.tanh(source[i])
+        target[i] = elementary.tanh(source[i])
     put_back(target, a)
     return a
 
@@ -168,9 +159,11 @@ def elu(z: Array, out: Array | None = None) -> Array:
     """(2) g(z) = z where z > 0, else e^z - 1. Source: Clevert, Unterthiner and Hochreiter (2015)."""
     a = prepared(z, out)
     source, target = flat(z), flat(a)
+    wide()
     for i in range(source.size):
         x = source[i]
-        target[i] = x if x > 0 else math.expm1(x)
+        below = elementary.expm1(x)  # for every x: no branch in the loop
+        target[i] = x if x > 0 else below
     put_back(target, a)
     return a
 
@@ -193,9 +186,10 @@ def softplus(z: Array, out: Array | None = None) -> Array:
     a = prepared(z, out)
     zero = z.dtype.type(0)
     source, target = flat(z), flat(a)
+    wide()
     for i in range(source.size):
         x = source[i]
-        target[i] = max(x, zero) + math.log1p(math.exp(-abs(x)))
+        target[i] = max(x, zero) + elementary.log1p(elementary.exp(-abs(x)))
     put_back(target, a)
     return a
 
@@ -204,10 +198,10 @@ def softplus(z: Array, out: Array | None = None) -> Array:
 def softplus_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
     """(10) g'(z) = 1 / (1 + e^-z)."""
     dz = prepared_dz(da, z, a, out)
-    one = da.dtype.type(1)
     gradients, zs, target = flat(da), flat(z), flat(dz)
+    wide()
     for i in range(target.size):
-        target[i] = gradients[i] * logistic(zs[i], one)
+        target[i] = gradients[i] * elementary.sigmoid(zs[i])
     put_back(target, dz)
     return dz
 
@@ -216,11 +210,10 @@ def softplus_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -
 def silu(z: Array, out: Array | None = None) -> Array:
     """(2) g(z) = z sigmoid(z). Source: Elfwing, Uchibe and Doya (2017)."""
     a = prepared(z, out)
-    one = z.dtype.type(1)
     source, target = flat(z), flat(a)
+    wide()
     for i in range(source.size):
-        x = source[i]
-        target[i] = x * logistic(x, one)
+        target[i] = source[i] * elementary.sigmoid(source[i])
     put_back(target, a)
     return a
 
@@ -231,8 +224,9 @@ def silu_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Ar
     dz = prepared_dz(da, z, a, out)
     one = da.dtype.type(1)
     gradients, zs, target = flat(da), flat(z), flat(dz)
+    wide()
     for i in range(target.size):
-        s = logistic(zs[i], one)
+        s = elementary.sigmoid(zs[i])
         target[i] = gradients[i] * (s * (one + zs[i] * (one - s)))
     put_back(target, dz)
     return dz
@@ -242,11 +236,10 @@ def silu_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Ar
 def gelu(z: Array, out: Array | None = None) -> Array:
     """(2) g(z) = z Phi(z), with the normal distribution function Phi, exactly. Source: Hendrycks and Gimpel (2016)."""
     a = prepared(z, out)
-    half, root_half = z.dtype.type(0.5), z.dtype.type(math.sqrt(0.5))
     source, target = flat(z), flat(a)
+    wide()
     for i in range(source.size):
-        x = source[i]
-        target[i] = x * normal_cdf(x, half, root_half)
+        target[i] = source[i] * normal_cdf(source[i])
     put_back(target, a)
     return a
 
@@ -255,12 +248,12 @@ def gelu(z: Array, out: Array | None = None) -> Array:
 def gelu_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
     """(10) g'(z) = Phi(z) + z phi(z), with the normal density phi."""
     dz = prepared_dz(da, z, a, out)
-    half, root_half = da.dtype.type(0.5), da.dtype.type(math.sqrt(0.5))
-    density_at_0 = da.dtype.type(1 / math.sqrt(2 * math.pi))
+    half, density_at_0 = da.dtype.type(0.5), da.dtype.type(1 / math.sqrt(2 * math.pi))
     gradients, zs, target = flat(da), flat(z), flat(dz)
+    wide()
     for i in range(target.size):
         x = zs[i]
-        density = density_at_0 * math.exp(-half * x * x)
-        target[i] = gradients[i] * (normal_cdf(x, half, root_half) + x * density)
+        density = density_at_0 * elementary.exp(-half * x * x)
+        target[i] = gradients[i] * (normal_cdf(x) + x * density)
     put_back(target, dz)
     return dz

@@ -4,14 +4,13 @@ A target y is integer labels (m,) or rows (m, k) that sum to one; for the elemen
 Costs from logits z stay finite for any finite z. Costs are summed in float64, whatever the arrays' dtype.
 """
 
-import math
-
 import numpy as np
 
 from fastnn import shapes
 from fastnn.arguments import Batch, Matrix, Target
 from fastnn.constants import ROW_SUM_TOLERANCE
-from fastnn.kernels.activations import logistic
+from fastnn.kernels import elementary
+from fastnn.kernels.bits import from_ordered, ordered, wide
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import contiguous, flat, put_back
 from fastnn.kernels.overlap import apart
@@ -45,17 +44,41 @@ def weight(y, n, i, one):
 
 
 @compiled
-def exponentials(z, y_hat):
-    """(26) y^_i = e^(z_i - max z), not yet divided, for one row of logits; returns max z and the sum of y^."""
-    highest = z[0]
-    for i in range(1, z.size):
-        if z[i] > highest or np.isnan(z[i]):
-            highest = z[i]
-    total = z.dtype.type(0)
-    for i in range(z.size):
-        y_hat[i] = math.exp(z[i] - highest)
-        total += y_hat[i]
-    return highest, total
+def log_likelihood(z, highest, log_total, y, n):
+    """(27) sum_i y_i log y^_i of sample n with the logits z (k,), log y^_i = (z_i - max z) - log sum e^(z_c - max z)."""
+    if y.ndim == 1:
+        return (z[y[n]] - highest) - log_total
+    else:  # noqa: RET505 (as in `weight`)
+        total = 0.0
+        for i in range(z.size):
+            if y[n, i] != 0:
+                total += y[n, i] * ((z[i] - highest) - log_total)
+        return total
+
+
+@compiled
+def block_rows(z):
+    """How many rows of logits to take at a time: 4096 numbers or a few more, which stay in the first cache."""
+    return 1 + 4096 // z.shape[1]
+
+
+@compiled
+def exponentials(z, y_hat, highest):
+    """(26) y^_i = e^(z_i - max z), not yet divided, for rows of logits; the maxima go to `highest`.
+
+    The exponential runs over all rows at once, because one row of a few classes does not fill a vector.
+    """
+    wide()
+    for n in range(z.shape[0]):
+        top = ordered(z[n, 0])
+        for i in range(1, z.shape[1]):
+            top = max(top, ordered(z[n, i]))  # a NaN that is passed over makes the row's sum NaN all the same
+        highest[n] = from_ordered(top)
+        for i in range(z.shape[1]):
+            y_hat[n, i] = z[n, i] - highest[n]
+    row = y_hat.ravel()
+    for i in range(row.size):
+        row[i] = elementary.exp(row[i])
 
 
 @kernel
@@ -65,10 +88,17 @@ def softmax(z: Matrix, out: Matrix | None = None) -> Matrix:
     y_hat = shapes.result(out, z.shape, z.dtype)
     apart(out, z)
     logits, target = contiguous(z), contiguous(y_hat)
-    for n in range(z.shape[0]):
-        total = exponentials(logits[n], target[n])[1]
-        for i in range(z.shape[1]):
-            target[n, i] /= total
+    rows = block_rows(z)
+    highest = np.empty(rows, z.dtype)
+    for first in range(0, z.shape[0], rows):
+        block = target[first : first + rows]
+        exponentials(logits[first : first + rows], block, highest)
+        for n in range(block.shape[0]):
+            total = z.dtype.type(0)
+            for i in range(block.shape[1]):
+                total += block[n, i]
+            for i in range(block.shape[1]):
+                block[n, i] /= total
     put_back(target, y_hat)
     return y_hat
 
@@ -82,16 +112,17 @@ def softmax_cross_entropy(z: Matrix, y: Target) -> float:
     m = shapes.samples(z.shape)
     shapes.check_classes(z.shape)
     check_rows(y, z)
-    logits, y_hat = contiguous(z), np.empty(z.shape[1], z.dtype)
-    one = z.dtype.type(1)
+    rows = block_rows(z)
+    logits, y_hat, highest = contiguous(z), np.empty((rows, z.shape[1]), z.dtype), np.empty(rows, z.dtype)
     cost = 0.0
-    for n in range(m):
-        highest, total = exponentials(logits[n], y_hat)
-        log_total = math.log(total)
-        for i in range(z.shape[1]):
-            y_i = weight(y, n, i, one)
-            if y_i != 0:
-                cost -= y_i * ((logits[n, i] - highest) - log_total)
+    for first in range(0, m, rows):
+        block = logits[first : first + rows]
+        exponentials(block, y_hat[: block.shape[0]], highest)
+        for n in range(block.shape[0]):
+            total = z.dtype.type(0)
+            for i in range(block.shape[1]):
+                total += y_hat[n, i]
+            cost -= log_likelihood(block[n], highest[n], elementary.log(total), y, first + n)
     return cost / m
 
 
@@ -109,10 +140,17 @@ def softmax_cross_entropy_dz(z: Matrix, y: Target, out: Matrix | None = None) ->
     apart(out, y)
     logits, target = contiguous(z), contiguous(dz)
     one, share = z.dtype.type(1), z.dtype.type(1 / m)
-    for n in range(m):
-        total = exponentials(logits[n], target[n])[1]
-        for i in range(z.shape[1]):
-            target[n, i] = (target[n, i] / total - weight(y, n, i, one)) * share
+    rows = block_rows(z)
+    highest = np.empty(rows, z.dtype)
+    for first in range(0, m, rows):
+        block = target[first : first + rows]
+        exponentials(logits[first : first + rows], block, highest)
+        for n in range(block.shape[0]):
+            total = z.dtype.type(0)
+            for i in range(block.shape[1]):
+                total += block[n, i]
+            for i in range(block.shape[1]):
+                block[n, i] = (block[n, i] / total - weight(y, first + n, i, one)) * share
     put_back(target, dz)
     return dz
 
@@ -128,9 +166,10 @@ def sigmoid_cross_entropy(z: Batch, y: Batch) -> float:
     zero = z.dtype.type(0)
     logits, targets = flat(z), flat(y)
     cost = 0.0
+    wide()
     for i in range(logits.size):
         x = logits[i]
-        cost += max(x, zero) - targets[i] * x + math.log1p(math.exp(-abs(x)))
+        cost += max(x, zero) - targets[i] * x + elementary.log1p(elementary.exp(-abs(x)))
     return cost / m
 
 
@@ -145,10 +184,11 @@ def sigmoid_cross_entropy_dz(z: Batch, y: Batch, out: Batch | None = None) -> Ba
     dz = shapes.result(out, z.shape, z.dtype)
     apart(out, z)
     apart(out, y)
-    one, share = z.dtype.type(1), z.dtype.type(1 / m)
+    share = z.dtype.type(1 / m)
     logits, targets, target = flat(z), flat(y), flat(dz)
+    wide()
     for i in range(target.size):
-        target[i] = (logistic(logits[i], one) - targets[i]) * share
+        target[i] = (elementary.sigmoid(logits[i]) - targets[i]) * share
     put_back(target, dz)
     return dz
 
@@ -161,15 +201,14 @@ def binary_cross_entropy(a: Batch, y: Batch) -> float:
     """
     m = shapes.samples(a.shape)
     shapes.check_target(y.shape, a.shape)
-    one = a.dtype.type(1)
+    zero, one = a.dtype.type(0), a.dtype.type(1)
     activations, targets = flat(a), flat(y)
     cost = 0.0
+    wide()
     for i in range(activations.size):
         y_i = targets[i]
-        if y_i != 0:
-            cost -= y_i * math.log(activations[i])
-        if y_i != 1:
-            cost -= (one - y_i) * math.log1p(-activations[i])
+        rise, fall = elementary.log(activations[i]), elementary.log1p(-activations[i])
+        cost -= float((zero if y_i == zero else y_i * rise) + (zero if y_i == one else (one - y_i) * fall))
     return cost / m
 
 

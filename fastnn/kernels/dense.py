@@ -2,7 +2,7 @@
 
 from fastnn import shapes
 from fastnn.arguments import Matrix
-from fastnn.kernels.gemm import product
+from fastnn.kernels.gemm import column_sums, product
 from fastnn.kernels.jit import kernel
 from fastnn.kernels.layout import contiguous, strided
 from fastnn.kernels.overlap import apart
@@ -31,11 +31,7 @@ def dense_dz_to_dtheta(a: Matrix, dz: Matrix, out: Matrix | None = None) -> Matr
     apart(out, a)
     apart(out, dz)
     target = strided(dtheta)
-    for j in range(dz.shape[1]):
-        target[0, j] = 0
-    for n in range(dz.shape[0]):
-        for j in range(dz.shape[1]):
-            target[0, j] += dz[n, j]
+    column_sums(dz, target[0])
     product(a.T, dz, None, target[1:])
     return dtheta
 

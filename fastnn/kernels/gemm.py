@@ -1,6 +1,6 @@
 """The product of matrices that every dense kernel is made of: c = start + a b, any strides on all of them.
 
-A tile of c stays in registers while the columns of a and the rows of b go by (simd.py). Its sum over k is taken in blocks of at
+A tile of c stays in registers while the columns of a and the rows of b go by (tiles.py). Its sum over k is taken in blocks of at
 most BLOCK terms, each from zero, and the blocks are added up: the rounding error of a long sum then grows with
 BLOCK + k / BLOCK and not with k. An element is the same sum, bit for bit, in whatever tile or panel it is computed.
 
@@ -8,8 +8,8 @@ BLOCK + k / BLOCK and not with k. An element is the same sum, bit for bit, in wh
     dots      a's rows and b's columns are contiguous, one side has few: dot products
     packed    else: blocks of b go into panels as wide as a tile, which stay in the second-level cache, rows of a beside them
 
-Below `product` all is addresses and steps in bytes, so that there is one specialisation for a dtype, whatever the arrays' types:
-a is m x k with steps a_row and a_col, b is k x n, c is m x n; s is what c starts from (0: nothing), with c's columns and s_row.
+Below `product` all is addresses and steps in bytes, so that there is one specialisation for a dtype, whatever the arrays'
+types: a is m x k with steps a_row and a_col, b is k x n, c is m x n; s is what c starts from, with c's columns and s_row, or 0.
 """
 
 import numpy as np
@@ -17,9 +17,8 @@ import numpy as np
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, empty
 from fastnn.kernels.packing import pack_panels, pack_rows
-from fastnn.kernels.simd import (
-    LINE,
-    VECTORS,
+from fastnn.kernels.simd import LINE, VECTORS
+from fastnn.kernels.tiles import (
     added,
     element_size,
     full_rows,
@@ -40,8 +39,10 @@ from fastnn.kernels.simd import (
 # second-level cache once for 256 x 24 multiply-adds of vectors: 16 bytes a cycle, within what that cache delivers.
 BLOCK = 256
 # Bytes of packed b: half of the 1 MB second-level cache that today's cores have at least; a and c fit beside it.
-PACKED_BYTES = 512 * 1024; UNPACKED_BYTES = 32 * 1024
-UNPACKED_ROWS = 16  # rows of a for which b is read where it is, if its rows are contiguous: packing would not pay
+PACKED_BYTES = 512 * 1024
+# b is read where it is, if its rows are contiguous, where packing would not pay: few rows of a meet it, or it is small.
+UNPACKED_ROWS = 16
+UNPACKED_BYTES = 128 * 1024
 PACKED_ROWS = 64  # rows of a that are packed together: they fill whole cache lines where a is transposed
 FEW = 4  # vectors for which dot products need less than packing would
 FAR = 32  # terms of a tile that take longer than it takes to ask for its part of c
@@ -62,6 +63,19 @@ def product(a, b, start, c):
     zero = c.dtype.type(0)
     if m > 0 and n > 0:
         _product(m, k, n, left, right, s, s_row, address(c), c.strides[0], c.strides[1], zero)
+
+
+@compiled
+def column_sums(b, c):
+    """c_j = sum_t b_tj, with b (k, n), c (n,): a row of ones, which is one element again and again, times b."""
+    _ones_times(np.ones(1, b.dtype), b, c)
+
+
+@compiled
+def _ones_times(one, b, c):
+    right = (address(b), b.strides[0], b.strides[1])
+    if b.shape[1] > 0:
+        _product(1, b.shape[0], b.shape[1], (address(one), 0, 0), right, 0, 0, address(c), 0, c.strides[0], one[0])
 
 
 @compiled
@@ -90,7 +104,7 @@ def _product(m, k, n, left, right, s, s_row, c, c_row, c_col, zero):
         return
     if c_row == size and (s == 0 or s == c):
         (a, a_row, a_col), (b, b_row, b_col) = left, right
-        _by_rows(n, k, m, (b, b_col, b_row), (a, a_col, a_row), s, c_col, c, c_col, zero)
+        _by_rows(n, k, m, (b, b_col, b_row), (a, a_col, a_row), s, c_col if s != 0 else 0, c, c_col, zero)
         return
     part = empty(COPIED, zero)
     _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, part, zero)
@@ -181,7 +195,9 @@ def _packed(m, k, n, left, right, s, s_row, c, c_row, scratch, part, zero):
                 steps = pack_rows(first, a_row, a_col, m_i, terms, rows_of_a, part, zero)
                 for r in range(0, m_i, rows):
                     if m_i + i < m:
-                        _ask_for_rows(first + PACKED_ROWS * a_row, a_row, a_col, r, min(PACKED_ROWS, m - m_i - i), terms, zero)
+                        _ask_for_rows(
+                            first + PACKED_ROWS * a_row, a_row, a_col, r, min(PACKED_ROWS, m - m_i - i), terms, zero
+                        )
                     above = (rows_of_a + r // rows * part, steps[0], steps[1])
                     corner, origin = c + (i + r) * c_row + j * size, begin + (i + r) * begin_row
                     last = min(rows, m_i - r) - 1

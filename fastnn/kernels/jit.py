@@ -35,6 +35,10 @@ OPTIONS: dict[str, Any] = {
 
 compiled = njit(**OPTIONS)  # for what kernels share: such a function is not public, and not cached by itself
 
+# For arithmetic whose order counts: no term is moved ("reassoc"), no -0 becomes 0 ("nsz"). LLVM keeps the flags of each
+# instruction, so this holds inside kernels too. Always inlined: a call would keep the loop around it from vectorising.
+exactly = njit(nogil=True, error_model="numpy", fastmath={"contract"}, forceinline=True)
+
 for _rule in vars(shapes).values():
     if inspect.isfunction(_rule):
         register_jitable(_rule)  # kernels call shapes.py by the same names as the reference

@@ -1,7 +1,8 @@
-"""Copies of parts of a matrix in the order in which a tile reads them; addresses and steps in bytes, as in simd.py."""
+"""Copies of parts of a matrix in the order in which a tile reads them; addresses and steps in bytes, as in tiles.py."""
 
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.simd import VECTORS, element_size, full_rows, lanes, load, read, store, tile, transposed, write
+from fastnn.kernels.simd import VECTORS
+from fastnn.kernels.tiles import element_size, full_rows, lanes, load, read, store, tile, transposed, write
 
 
 @compiled
@@ -34,7 +35,7 @@ def pack_panels(b, b_row, b_col, k, n, packed, panel, zero):
 
 @compiled
 def pack_rows(a, a_row, a_col, m, k, packed, part, zero):
-    """Some rows of k elements, full_rows of them in each part of so many bytes; returns the steps between rows and along them.
+    """Some rows of k elements, full_rows in each part of so many bytes; returns the steps between rows and along them.
 
     Columns stay neighbours where a has it so.
     """

@@ -1,0 +1,75 @@
+"""The normal distribution function of a scalar, float32 or float64, for loops that LLVM vectorises: see elementary.py."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from fastnn.kernels.bits import of_type, polynomial, power_of_two
+from fastnn.kernels.elementary import DOUBLE, EXP_32, EXP_64, SINGLE, typed
+from fastnn.kernels.jit import exactly
+
+
+class NormalConstants(NamedTuple):
+    """Numbers that depend on the type."""
+
+    highest: Any  # Phi of its negative is 0
+    coarse: Any  # 1.5 * 2^15 (2^32): added to z it rounds z to so few bits that z^2 is exact
+    four: Any
+
+
+NORMAL_32 = NormalConstants(*typed(np.float32, (14.5, 1.5 * 2**15, 4.0)))
+NORMAL_64 = NormalConstants(*typed(np.float64, (38.8, 1.5 * 2**32, 4.0)))
+
+# (4 + z) e^(z^2 / 2) Phi(-z) in t = (z - 4) / (z + 4), on 0 <= z <= 14.5 (38.8): relative error 8.6e-9, 2e-17
+TAIL_32 = typed(
+    np.float32,
+    (
+        *(0.75528514, -0.60789657, 0.3871369, -0.18652344, 0.06040383),
+        *(-0.0075252713, -0.003512554, 0.0015699232, 0.00017935439, -0.00013197162),
+    ),
+)
+TAIL_64 = (
+    *(0.7552851304157515, -0.6078966419718921, 0.3871374007422194, -0.18652185795966578, 0.060396574890668873),
+    *(
+        -0.0075401889664235755,
+        -0.0034796923616576365,
+        0.0016308184531059265,
+        0.00013334424901476408,
+        -0.00023109490225729795,
+    ),
+    *(-1.9078466148672555e-06, 3.514456222244439e-05, 7.149837401297052e-07, -5.91998721017392e-06, -6.252426325739765e-07),
+    *(
+        1.0218078573415588e-06,
+        2.6416494166694324e-07,
+        -1.5652981376824625e-07,
+        -7.720578419979614e-08,
+        1.6025168989111614e-08,
+    ),
+    *(1.4606212456761322e-08, -3.2566847091335984e-10, -1.1904359694778386e-09),
+)
+
+
+@exactly
+def normal_cdf(z):
+    """Phi(z) = erfc(-z / sqrt 2) / 2; at most 8 ulp, also where it is far below 1.
+
+    Phi(-z) = e^(-z^2 / 2) P(t) / (4 + z) for z >= 0, and Phi(z) = 1 - Phi(-z). With z = u + v, u of few bits, z^2 is
+    u^2 + (z + u) v: the first is exact, the second small, so e^(-z^2 / 2) loses nothing to the rounding of z^2.
+    """
+    c, d = of_type(z, SINGLE, DOUBLE), of_type(z, NORMAL_32, NORMAL_64)
+    y = abs(z)
+    y = d.highest if y > d.highest else y
+    u = (y + d.coarse) - d.coarse
+    square = -c.half * u * u
+    small = square < c.exp_small
+    shifter = c.shifter + c.sixty_four if small else c.shifter
+    shifted = square * c.log2_e + shifter
+    k = shifted - shifter
+    high, low = square - k * c.ln2_high, k * c.ln2_low + c.half * (y + u) * (y - u)
+    r = high - low
+    p = high + (r * r * polynomial(r, of_type(z, EXP_32, EXP_64)) - low)
+    rest = c.two_to_minus_63 if small else c.two
+    w = c.one / (y + d.four)
+    bell = polynomial((y - d.four) * w, of_type(z, TAIL_32, TAIL_64)) * w
+    tail = bell * (p * rest + rest) * power_of_two(shifted)
+    return tail if z < c.zero else c.one - tail

@@ -1,0 +1,206 @@
+"""Register tiles as Numba values.
+
+A tile is `rows` x `vectors` SIMD vectors of `lanes` floats, a value like any other: LLVM keeps it in registers as long as it
+is only passed on. Contract, for every function below:
+
+    dtype      float32 or float64, the tile's; `lanes` of it make one vector register of the host
+    address    of memory, an int64 in bytes; a vector's elements are neighbours, aligned to an element and no more
+    row_step   from one row to the next, in bytes, of any sign
+    last       the last row that exists: rows behind it read row `last` again, and are not written
+    count      None: whole vectors are read and written. An int: of a row's last vector only so many lanes are; the others
+               are neither touched in memory nor trusted to be in bounds, and are 0 as values
+    returns    a new tile; the given one is unchanged
+
+Nothing is checked: an address that is wrong reads or writes wherever it points. Callers own the bounds.
+
+    tile(zero, rows, vectors)                     all zeros, of zero's dtype; rows and vectors are constants
+    rank_one(t, a, row_step, last, b, count)      t_rv + a_r b_v: a_r one element in each row from a, b_v the vectors from b
+    row_products(t, a, row_step, last, b, count)  t_r + a_r b, elementwise: a_r a vector in each row from a; one vector a row
+    load(t, address, row_step, last, count)       memory, as a tile of t's shape
+    store(t, address, row_step, last, count)      t -> memory
+    store_sums(t, address, row_step, last)        the sum over a row's lanes -> one element in each row; one vector a row
+    added(t, u)                                   t + u
+    prefetch(t, address, row_step, last)          asks for the cache lines under a tile that will be loaded and stored
+    prefetch_line(address)                        asks for one that will be read some time later
+    transposed(t)                                 rows become lanes; as many rows as lanes, and one vector a row
+    read(zero, address), write(value, address)    one element
+    lanes, element_size, full_rows(zero)          constants: of a vector, of a float in bytes, of the largest tile
+"""
+
+from typing import Any
+
+from numba.core import types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from fastnn.kernels.simd import LINE, Code, Tile, full_rows_of, integer, registers
+
+
+@intrinsic(prefer_literal=True)
+def tile(typing_context, zero, rows, vectors):
+    if not (isinstance(rows, types.IntegerLiteral) and isinstance(vectors, types.IntegerLiteral)):
+        raise TypingError("rows and vectors: expected constants")
+    result = Tile(zero, rows.literal_value, vectors.literal_value)
+    return result(zero, rows, vectors), lambda context, builder, signature, args: result.zeros()
+
+
+def _constant(zero: types.Float, value: int) -> Any:
+    """The signature and the code of a constant that depends on the dtype: a literal, so that it can shape a tile."""
+    return types.literal(value)(zero), lambda context, builder, signature, args: integer(value)
+
+
+@intrinsic
+def lanes(typing_context, zero):
+    return _constant(zero, Tile(zero, 1, 1).lanes)
+
+
+@intrinsic
+def element_size(typing_context, zero):
+    return _constant(zero, zero.bitwidth // 8)
+
+
+@intrinsic
+def full_rows(typing_context, zero):
+    return _constant(zero, full_rows_of(registers()[1]))
+
+
+@intrinsic
+def read(typing_context, zero, address):
+    t = Tile(zero, 1, 1)
+
+    def generate(context, builder, signature, args):
+        return builder.load(Code(builder, t).pointer(args[1], t.element), align=t.size)
+
+    return zero(zero, types.int64), generate
+
+
+@intrinsic
+def write(typing_context, value, address):
+    t = Tile(value, 1, 1)
+
+    def generate(context, builder, signature, args):
+        builder.store(args[0], Code(builder, t).pointer(args[1], t.element), align=t.size)
+        return context.get_dummy_value()
+
+    return types.none(value, types.int64), generate
+
+
+@intrinsic
+def rank_one(typing_context, t, a, row_step, last, b, count):
+    def generate(context, builder, signature, args):
+        value, a, row_step, last, b, count = args
+        code = Code(builder, t, signature.args[5], count)
+        vectors = [code.load(b, v) for v in range(t.vectors)]
+        for r in range(t.rows):
+            broadcast = code.broadcast(code.row(a, row_step, last, r))
+            for v, vector in enumerate(vectors):
+                value = code.add_product(value, r * t.vectors + v, broadcast, vector)
+        return value
+
+    return t(t, types.int64, types.int64, types.int64, types.int64, count), generate
+
+
+@intrinsic
+def row_products(typing_context, t, a, row_step, last, b, count):
+    def generate(context, builder, signature, args):
+        value, a, row_step, last, b, count = args
+        code = Code(builder, t, signature.args[5], count)
+        vector = code.load(b, 0)
+        for r in range(t.rows):
+            value = code.add_product(value, r, code.load(code.row(a, row_step, last, r), 0), vector)
+        return value
+
+    return t(t, types.int64, types.int64, types.int64, types.int64, count), generate
+
+
+@intrinsic
+def load(typing_context, t, address, row_step, last, count):
+    def generate(context, builder, signature, args):
+        value, address, row_step, last, count = args
+        code = Code(builder, t, signature.args[4], count)
+        for r in range(t.rows):
+            row = code.row(address, row_step, last, r)
+            for v in range(t.vectors):
+                value = builder.insert_value(value, code.load(row, v), r * t.vectors + v)
+        return value
+
+    return t(t, types.int64, types.int64, types.int64, count), generate
+
+
+@intrinsic
+def store(typing_context, t, address, row_step, last, count):
+    def generate(context, builder, signature, args):
+        value, address, row_step, last, count = args
+        code = Code(builder, t, signature.args[4], count)
+        for r in range(t.rows):
+            with code.where_row_exists(last, r):
+                row = code.row(address, row_step, last, r)
+                for v in range(t.vectors):
+                    code.store(builder.extract_value(value, r * t.vectors + v), row, v)
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64, types.int64, types.int64, count), generate
+
+
+@intrinsic
+def store_sums(typing_context, t, address, row_step, last):
+    def generate(context, builder, signature, args):
+        value, address, row_step, last = args
+        code = Code(builder, t)
+        for r in range(t.rows):
+            total = code.sum_lanes(builder.extract_value(value, r))
+            with code.where_row_exists(last, r):
+                builder.store(total, code.pointer(code.row(address, row_step, last, r), t.element), align=t.size)
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def added(typing_context, t, u):
+    def generate(context, builder, signature, args):
+        value, other = args
+        for i in range(t.rows * t.vectors):
+            total = builder.fadd(builder.extract_value(value, i), builder.extract_value(other, i))
+            value = builder.insert_value(value, total, i)
+        return value
+
+    return t(t, t), generate
+
+
+@intrinsic
+def prefetch(typing_context, t, address, row_step, last):
+    def generate(context, builder, signature, args):
+        address, row_step, last = args[1:]
+        code = Code(builder, t)
+        length = t.vectors * t.lanes * t.size
+        for r in range(t.rows):
+            row = code.row(address, row_step, last, r)
+            for offset in [*range(0, length, LINE), length - 1]:
+                code.prefetch(row, offset, writes=1, closeness=3)
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def prefetch_line(typing_context, address):
+    def generate(context, builder, signature, args):
+        Code(builder, Tile(types.float32, 1, 1)).prefetch(args[0], 0, writes=0, closeness=2)
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate
+
+
+@intrinsic
+def transposed(typing_context, t):
+    def generate(context, builder, signature, args):
+        value = args[0]
+        rows = Code(builder, t).transpose([builder.extract_value(value, r) for r in range(t.rows)])
+        for r, row in enumerate(rows):
+            value = builder.insert_value(value, row, r)
+        return value
+
+    if t.rows != t.lanes or t.vectors != 1:
+        raise TypingError(f"t: expected as many rows as lanes and one vector a row, got {t}")
+    return t(t), generate
