@@ -9,7 +9,7 @@ BLOCK + k / BLOCK and not with k. An element is the same sum, bit for bit, in wh
     packed    else: blocks of b go into panels as wide as a tile, which stay in the second-level cache, rows of a beside them
 
 Below `product` all is addresses and steps in bytes, so that there is one specialisation for a dtype, whatever the arrays'
-types: a is m x k with steps a_row and a_col, b is k x n, c is m x n; s is what c starts from, with c's columns and s_row, or 0.
+types: a is m x k with steps a_row and a_col, b is k x n, c is m x n; c starts from s, with its columns and s_row, or from 0.
 """
 
 import numpy as np
