@@ -82,12 +82,11 @@ class Facts(NamedTuple):
 
     dtype: np.dtype
     ndim: int
-    aligned: bool
     writeable: bool
 
 
 def facts(array: NDArray[Any]) -> Facts:
-    return Facts(array.dtype, array.ndim, array.flags.aligned, array.flags.writeable)
+    return Facts(array.dtype, array.ndim, array.flags.writeable)
 
 
 class Contract:
@@ -159,8 +158,6 @@ class Contract:
                 raise ValueError(f"{self.name}: {name}: expected {ndim} dimensions, got {fact.ndim}")
             if fact.ndim < kind.least:
                 raise ValueError(f"{self.name}: {name}: expected at least {kind.least} dimensions, got {fact.ndim}")
-            if not fact.aligned:
-                raise ValueError(f"{self.name}: {name}: expected aligned memory")
             if name in self.writes and not fact.writeable:
                 raise ValueError(f"{self.name}: {name}: expected a writeable array, got a read-only one")
 

@@ -74,8 +74,10 @@ def column_sums(b, c):
 @compiled
 def _ones_times(one, b, c):
     right = (address(b), b.strides[0], b.strides[1])
+    still = np.int64(0)  # a literal 0 would have a type of its own, and a specialisation
     if b.shape[1] > 0:
-        _product(1, b.shape[0], b.shape[1], (address(one), 0, 0), right, 0, 0, address(c), 0, c.strides[0], one[0])
+        left = (address(one), still, still)
+        _product(np.int64(1), b.shape[0], b.shape[1], left, right, still, still, address(c), still, c.strides[0], one[0])
 
 
 @compiled
@@ -98,7 +100,7 @@ def _place(start):
 @compiled
 def _product(m, k, n, left, right, s, s_row, c, c_row, c_col, zero):
     """The product for any layout of c: rows, columns, or neither contiguous."""
-    size = element_size(zero)
+    size = np.int64(element_size(zero))  # not a literal: that would have a type of its own, and a specialisation
     if c_col == size or n == 1:
         _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero)
         return
@@ -114,7 +116,7 @@ def _product(m, k, n, left, right, s, s_row, c, c_row, c_col, zero):
 def _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, part, zero):
     """Part by part, through a contiguous copy."""
     (a, a_row, a_col), (b, b_row, b_col) = left, right
-    size, place, step = element_size(zero), address(part), part.strides[0]
+    size, place, step = np.int64(element_size(zero)), address(part), part.strides[0]
     adds = s == c
     for i in range(0, m, part.shape[0]):
         rows = min(part.shape[0], m - i)
@@ -141,7 +143,7 @@ def _copy(m, n, x, x_row, x_col, y, y_row, y_col, zero):
 def _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero):
     """The product where c's rows are contiguous: chooses among the three ways."""
     (a, a_row, a_col), (b, b_row, b_col) = left, right
-    size, width, rows = element_size(zero), VECTORS * lanes(zero), full_rows(zero)
+    size, width, rows = np.int64(element_size(zero)), VECTORS * lanes(zero), full_rows(zero)
     rows_of_b = b_col == size or n == 1
     along_k = (a_col == size and b_row == size and k > 0) or k == 1
     if along_k and n <= FEW and s != c:
@@ -159,7 +161,9 @@ def _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero):
             for i in range(0, m, rows):
                 last, above = min(rows, m - i) - 1, (a + i * a_row, a_row, a_col)
                 place, target = origin + i * s_row, corner + i * c_row
-                _row_of_tiles(last, min(columns, n - j), k, above, b + j * size, b_row, 0, place, s_row, target, c_row, zero)
+                _row_of_tiles(
+                    last, min(columns, n - j), k, above, b + j * size, b_row, np.int64(0), place, s_row, target, c_row, zero
+                )
     else:
         block = blocks_of(k)
         most = max(1, PACKED_BYTES // (block * width * size))

@@ -94,7 +94,7 @@ class Core(CPUDispatcher):
     def _facts(self, name: str, type_: types.Type) -> Facts:
         if not isinstance(type_, types.Array):
             raise TypeError(f"{self.contract.name}: {name}: expected a numpy array, got {type_}")
-        return Facts(as_dtype(type_.dtype), type_.ndim, type_.aligned, type_.mutable)
+        return Facts(as_dtype(type_.dtype), type_.ndim, type_.mutable)
 
     def _canonical_type(self, name: str, type_: types.Type) -> types.Type:
         kind = self.contract.kinds[name]
