@@ -1,7 +1,7 @@
 """The product of matrices that every dense kernel is made of: c = start + a b, any strides on all of them.
 
-A tile of c stays in registers while the columns of a and the rows of b go by (tiles.py). Its sum over k is taken in blocks of at
-most BLOCK terms, each from zero, and the blocks are added up: the rounding error of a long sum then grows with
+A tile of c stays in registers while the columns of a and the rows of b go by (tiles.py). Its sum over k is taken in blocks
+of at most BLOCK terms, each from zero, and the blocks are added up: the rounding error of a long sum then grows with
 BLOCK + k / BLOCK and not with k. An element is the same sum, bit for bit, in whatever tile or panel it is computed.
 
     direct    b's rows are contiguous, and it is small or meets few rows of a: tiles read a and b where they are
@@ -14,6 +14,7 @@ types: a is m x k with steps a_row and a_col, b is k x n, c is m x n; c starts f
 
 import numpy as np
 
+from fastnn.kernels.dots import BLOCK, add_row, dot_products
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, empty
 from fastnn.kernels.packing import pack_panels, pack_rows
@@ -28,16 +29,11 @@ from fastnn.kernels.tiles import (
     prefetch_line,
     rank_one,
     read,
-    row_products,
     store,
-    store_sums,
     tile,
     write,
 )
 
-# Terms that are added one after the other. The panel of b under a tile of 8 x 48 floats is then 48 KB, and comes from the
-# second-level cache once for 256 x 24 multiply-adds of vectors: 16 bytes a cycle, within what that cache delivers.
-BLOCK = 256
 # Bytes of packed b: half of the 1 MB second-level cache that today's cores have at least; a and c fit beside it.
 PACKED_BYTES = 512 * 1024
 # b is read where it is, if its rows are contiguous, where packing would not pay: few rows of a meet it, or it is small.
@@ -148,12 +144,12 @@ def _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero):
     along_k = (a_col == size and b_row == size and k > 0) or k == 1
     if along_k and n <= FEW and s != c:
         for j in range(n):
-            _dots(m, k, a, a_row, b + j * b_col, c + j * size, c_row, zero)
-        _add_row(m, n, s, c, c_row, zero)
+            dot_products(m, k, a, a_row, b + j * b_col, c + j * size, c_row, zero)
+        add_row(m, n, s, c, c_row, zero)
     elif along_k and m <= FEW and s != c and not rows_of_b:
         for i in range(m):
-            _dots(n, k, b, b_col, a + i * a_row, c + i * c_row, size, zero)
-        _add_row(m, n, s, c, c_row, zero)
+            dot_products(n, k, b, b_col, a + i * a_row, c + i * c_row, size, zero)
+        add_row(m, n, s, c, c_row, zero)
     elif k == 0 or (rows_of_b and (m <= UNPACKED_ROWS or k * n * size <= UNPACKED_BYTES)):
         columns = max(1, PACKED_BYTES // (max(k, 1) * width * size)) * width
         for j in range(0, n, columns):
@@ -275,40 +271,3 @@ def _run(t, k, above, last, b, b_row, s, s_row, c, c_row, count):
         done += terms
         if done >= k:
             return
-
-
-@compiled
-def _dots(count, k, x, x_row, y, out, out_step, zero):
-    """The products of some rows of x with the vector y, all contiguous: one element each `out_step` bytes.
-
-    Blocks of BLOCK vectors are added up, then the lanes.
-    """
-    width, rows = lanes(zero), full_rows(zero)
-    step = width * element_size(zero)
-    t = tile(zero, full_rows(zero), 1)
-    for i in range(0, count, rows):
-        last = min(rows, count - i) - 1
-        total, whole, done = t, k // width, 0
-        a, b = x + i * x_row, y
-        while done < whole:
-            part = t
-            for _ in range(min(BLOCK, whole - done)):
-                part = row_products(part, a, x_row, last, b, None)
-                a += step
-                b += step
-            total = added(total, part)
-            done += BLOCK
-        if k > whole * width:
-            total = row_products(total, a, x_row, last, b, k - whole * width)
-        store_sums(total, out + i * out_step, out_step, last)
-
-
-@compiled
-def _add_row(m, n, s, c, c_row, zero):
-    """c += the row at s, if there is one."""
-    size = element_size(zero)
-    if s != 0:
-        for i in range(m):
-            for j in range(n):
-                place = c + i * c_row + j * size
-                write(read(zero, place) + read(zero, s + j * size), place)
