@@ -161,6 +161,8 @@ def {contract.name}({parameters}):
         "ndarray": np.ndarray,
         "plain": _plain,
         "reason": _reason,
+        "single": arguments.FLOATS[0],
+        "double": arguments.FLOATS[1],
     }
     exec(source, scope)
     return scope[contract.name]  # type: ignore[return-value]
@@ -170,12 +172,14 @@ def _is_usual(contract: Contract, name: str) -> str:
     """The test, in Python, that an argument is of the very type that the core is mostly called with."""
     kind = contract.kinds[name]
     if isinstance(kind, ArrayKind):
-        test = f"type({name}) is ndarray"
+        # Once Numba has seen some array that is not plain memory (unaligned, say), it takes byte-swapped ones for native.
+        native = f"{name}.dtype.isnative" if kind.labels else f"({name}.dtype is single or {name}.dtype is double)"
+        test = f"type({name}) is ndarray and {native}"
     elif kind is arguments.pair:
         test = f"(type({name}) is int or type({name}) is tuple)"
     else:
         test = f"type({name}) is {_PYTHON[kind]}"
-    return f"({name} is None or {test})" if contract.signature.parameters[name].default is None else test
+    return f"({name} is None or ({test}))" if contract.signature.parameters[name].default is None else test
 
 
 def _plain(contract: Contract, args: tuple[Any, ...]) -> tuple[Any, ...]:
