@@ -86,7 +86,8 @@ def load(path: str | Path) -> Content:
     """Read the file's parts; FileNotFoundError or ValueError, naming the file."""
     try:
         with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            if sum(part.file_size for part in archive.zip.infolist()) > os.fstat(file.fileno()).st_size:
+            parts = archive.zip
+            if parts is None or sum(part.file_size for part in parts.infolist()) > os.fstat(file.fileno()).st_size:
                 raise ValueError("compressed, which no saved model is")  # a few bytes could stand for all memory there is
             config = json.loads(str(archive["config"]))
             parameters = archive["parameters"]

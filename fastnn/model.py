@@ -48,19 +48,46 @@ class Sequential:
         self._initialise()
 
     def _lay_out(self) -> None:
-        """Make the flat arrays, and give each layer its part of them."""
-        count = _parameter_count(self.layers)
-        self.parameters: Floats = np.zeros(count, self.dtype)
-        self.gradients: Floats = np.zeros(count, self.dtype)
+        """Make the flat arrays."""
+        count = sum(math.prod(shape) for layer in self.layers for shape in layer.parameter_shapes.values())
+        self._parameters: Floats = np.zeros(count, self.dtype)
+        self._gradients: Floats = np.zeros(count, self.dtype)
+        self._bind()
+
+    def _bind(self) -> None:
+        """Give each layer its part of the flat arrays."""
         begin = 0
         for layer in self.layers:
             views: tuple[dict[str, Floats], dict[str, Floats]] = ({}, {})
             for name, shape in layer.parameter_shapes.items():
                 end = begin + math.prod(shape)
-                for view, flat in zip(views, (self.parameters, self.gradients), strict=True):
+                for view, flat in zip(views, (self._parameters, self._gradients), strict=True):
                     view[name] = flat[begin:end].reshape(shape)
                 begin = end
             layer.bind(*views, self.dtype)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """A copy's or a pickle's layers get views of its own flat arrays; as they arrive they are arrays apart."""
+        self.__dict__.update(state)
+        self._bind()
+
+    @property
+    def parameters(self) -> Floats:
+        """All parameters, one after the other. Assigning writes into the array: the layers' views stay views."""
+        return self._parameters
+
+    @parameters.setter
+    def parameters(self, values: ArrayLike) -> None:
+        _write("parameters", self._parameters, values)
+
+    @property
+    def gradients(self) -> Floats:
+        """The gradients of `parameters`, in the same order, as the last `backward` left them."""
+        return self._gradients
+
+    @gradients.setter
+    def gradients(self, values: ArrayLike) -> None:
+        _write("gradients", self._gradients, values)
 
     def _initialise(self) -> None:
         self.rng = np.random.default_rng(self.seed)
@@ -208,6 +235,13 @@ def _check_count(content: files.Content) -> None:
     _build(layers, _shape(content.input_shape))
     if content.parameters.shape != (_parameter_count(layers),):
         raise ValueError(f"expected {_parameter_count(layers)} parameters, got shape {content.parameters.shape}")
+
+
+def _write(name: str, flat: Floats, values: ArrayLike) -> None:
+    array = np.asarray(values)
+    if array.shape != flat.shape:
+        raise ValueError(f"{name}: expected shape {flat.shape}, got {array.shape}")
+    flat[...] = array
 
 
 def _shape(input_shape: int | Sequence[int]) -> Shape:

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 import pytest
-from cases import CASES, UPDATES
+from cases import UPDATES, typical
 from layouts import fortran, read_only
 from numba import njit, prange
 from numba.core.errors import TypingError
@@ -33,7 +33,7 @@ from fastnn.kernels import (
 
 def second_row(name):
     """The case whose sizes are all different."""
-    return [case for case in CASES if case.kernel == name][1]
+    return typical(name)
 
 
 @functools.cache
