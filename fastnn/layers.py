@@ -66,7 +66,7 @@ class Layer:
 
     def config(self) -> dict[str, Any]:
         """What the layer was made with: `type(layer)(**layer.config())` is a layer like it."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload]
+        return dataclasses.asdict(self)  # type: ignore[call-overload]  # every layer is a dataclass; Layer is not
 
     def _array(self, name: str, m: int, shape: Shape) -> Floats:
         """An array (m, *shape) of this name: the same memory every time, until a larger batch comes."""

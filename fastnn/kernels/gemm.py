@@ -2,7 +2,8 @@
 
 A tile of c stays in registers while the columns of a and the rows of b go by (tiles.py). Its sum over k is taken in blocks
 of at most BLOCK terms, each from zero, and the blocks are added up: the rounding error of a long sum then grows with
-BLOCK + k / BLOCK and not with k. An element is the same sum, bit for bit, in whatever tile or panel it is computed.
+BLOCK + k / BLOCK and not with k. An element is the same sum, bit for bit, in whatever tile or panel;
+dot products order theirs by lanes.
 
     direct    b's rows are contiguous, and it is small or meets few rows of a: tiles read a and b where they are
     dots      a's rows and b's columns are contiguous, one side has few: dot products

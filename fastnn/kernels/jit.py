@@ -125,6 +125,7 @@ def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...
     core = Core(function, contract)
     entry = functools.update_wrapper(_entry(contract, core), function)
     infer_global(entry, types.Dispatcher(core))
+    # A function has these attributes only from here on, which mypy cannot know.
     entry.signatures = core.overloads.keys()  # type: ignore[attr-defined]
     entry.core = core  # type: ignore[attr-defined]
     return entry
@@ -165,7 +166,7 @@ def {contract.name}({parameters}):
         "double": arguments.FLOATS[1],
     }
     exec(source, scope)
-    return scope[contract.name]  # type: ignore[return-value]
+    return scope[contract.name]  # type: ignore[return-value]  # what exec made has no type
 
 
 def _is_usual(contract: Contract, name: str) -> str:
