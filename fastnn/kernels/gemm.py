@@ -19,6 +19,7 @@ from fastnn.kernels.dots import BLOCK, add_row, dot_products
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, empty
 from fastnn.kernels.packing import pack_panels, pack_rows
+from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
     added,
@@ -94,8 +95,20 @@ def _place(start):
         return address(start), np.int64(start.strides[0])
 
 
-@compiled
-def _product(m, k, n, left, right, s, s_row, c, c_row, c_col, zero):
+@shared
+def _product(
+    m: int,
+    k: int,
+    n: int,
+    left: tuple[int, int, int],
+    right: tuple[int, int, int],
+    s: int,
+    s_row: int,
+    c: int,
+    c_row: int,
+    c_col: int,
+    zero: float,
+) -> None:
     """The product for any layout of c: rows, columns, or neither contiguous."""
     size = np.int64(element_size(zero))  # not a literal: that would have a type of its own, and a specialisation
     if c_col == size or n == 1:
