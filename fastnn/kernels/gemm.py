@@ -36,6 +36,8 @@ from fastnn.kernels.tiles import (
     write,
 )
 
+Place = tuple[int, int, int]  # of a matrix: its address, and the steps from row to row and from column to column
+
 # Bytes of packed b: half of the 1 MB second-level cache that today's cores have at least; a and c fit beside it.
 PACKED_BYTES = 512 * 1024
 # b is read where it is, if its rows are contiguous, where packing would not pay: few rows of a meet it, or it is small.
@@ -100,8 +102,8 @@ def _product(
     m: int,
     k: int,
     n: int,
-    left: tuple[int, int, int],
-    right: tuple[int, int, int],
+    left: Place,
+    right: Place,
     s: int,
     s_row: int,
     c: int,
@@ -149,8 +151,19 @@ def _copy(m, n, x, x_row, x_col, y, y_row, y_col, zero):
             write(read(zero, x + i * x_row + j * x_col), y + i * y_row + j * y_col)
 
 
-@compiled
-def _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero):
+@shared
+def _by_rows(
+    m: int,
+    k: int,
+    n: int,
+    left: Place,
+    right: Place,
+    s: int,
+    s_row: int,
+    c: int,
+    c_row: int,
+    zero: float,
+) -> None:
     """The product where c's rows are contiguous: chooses among the three ways."""
     (a, a_row, a_col), (b, b_row, b_col) = left, right
     size, width, rows = np.int64(element_size(zero)), VECTORS * lanes(zero), full_rows(zero)
@@ -238,8 +251,21 @@ def _ask_for_rows(a, a_row, a_col, r, m, k, zero):
                 prefetch_line(a + i * a_row + offset)
 
 
-@compiled
-def _row_of_tiles(last, n, k, above, b, b_row, panel, s, s_row, c, c_row, zero):
+@shared
+def _row_of_tiles(
+    last: int,
+    n: int,
+    k: int,
+    above: Place,
+    b: int,
+    b_row: int,
+    panel: int,
+    s: int,
+    s_row: int,
+    c: int,
+    c_row: int,
+    zero: float,
+) -> None:
     """n columns of c under last + 1 rows of a: wide tiles while they fit, then single vectors, cut off at column n.
 
     b's columns for the next wide tile lie `panel` bytes further, or right behind, where panel is 0.

@@ -198,7 +198,7 @@ def name_address(symbol: str, address: int) -> None:
 
 
 def call_by_address(context: Any, builder: Any, signature: Any, args: Any, slot: str, fill: str, number: int) -> Any:
-    """Call the function whose address stands at the symbol `slot`; where it is 0, call `fill` with the slot's number first."""
+    """Call the function whose address stands at the symbol `slot`; where that is 0, first `fill` with the slot's number."""
     code = context.call_conv.get_function_type(signature.return_type, signature.args).as_pointer()
     place = cgutils.add_global_variable(builder.module, code, slot) if slot not in builder.module.globals else None
     place = place or builder.module.get_global(slot)
