@@ -49,6 +49,10 @@ FAR = 32  # terms of a tile that take longer than it takes to ask for its part o
 WIDE = 8  # vectors of a tile with one row: enough independent sums to hide the latency of a multiply-add
 COPIED = 128, 512  # elements of c that are copied at a time where neither its rows nor its columns are contiguous
 
+# Bytes of scratch that a product needs at most, whatever its size, where rows of c are contiguous. An address of so many
+# goes through all of the functions below; where it is 0, they allocate what they need.
+SCRATCH = PACKED_BYTES + PACKED_ROWS * (8 * BLOCK + LINE) + 3 * LINE
+
 
 @compiled
 def product(a, b, start, c):
@@ -62,7 +66,7 @@ def product(a, b, start, c):
     right = (address(b), b.strides[0], b.strides[1])
     zero = c.dtype.type(0)
     if m > 0 and n > 0:
-        _product(m, k, n, left, right, s, s_row, address(c), c.strides[0], c.strides[1], zero)
+        _product(m, k, n, left, right, s, s_row, address(c), c.strides[0], c.strides[1], 0, zero)
 
 
 @compiled
@@ -74,10 +78,8 @@ def column_sums(b, c):
 @compiled
 def _ones_times(one, b, c):
     right = (address(b), b.strides[0], b.strides[1])
-    still = np.int64(0)  # a literal 0 would have a type of its own, and a specialisation
     if b.shape[1] > 0:
-        left = (address(one), still, still)
-        _product(np.int64(1), b.shape[0], b.shape[1], left, right, still, still, address(c), still, c.strides[0], one[0])
+        _product(1, b.shape[0], b.shape[1], (address(one), 0, 0), right, 0, 0, address(c), 0, c.strides[0], 0, one[0])
 
 
 @compiled
@@ -109,37 +111,58 @@ def _product(
     c: int,
     c_row: int,
     c_col: int,
+    scratch: int,
     zero: float,
 ) -> None:
     """The product for any layout of c: rows, columns, or neither contiguous."""
     size = np.int64(element_size(zero))  # not a literal: that would have a type of its own, and a specialisation
     if c_col == size or n == 1:
-        _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero)
+        _by_rows(m, k, n, left, right, s, s_row, c, c_row, scratch, zero)
         return
     if c_row == size and (s == 0 or s == c):
         (a, a_row, a_col), (b, b_row, b_col) = left, right
-        _by_rows(n, k, m, (b, b_col, b_row), (a, a_col, a_row), s, c_col if s != 0 else 0, c, c_col, zero)
+        _by_rows(n, k, m, (b, b_col, b_row), (a, a_col, a_row), s, c_col if s != 0 else 0, c, c_col, scratch, zero)
         return
-    part = empty(COPIED, zero)
-    _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, part, zero)
+    if scratch != 0:
+        rest = scratch + COPIED[0] * COPIED[1] * size
+        _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, scratch, rest, zero)
+    else:
+        held = empty(COPIED[0] * COPIED[1], zero)
+        _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, address(held), 0, zero)
+        held[0] = zero  # it is in use until here
 
 
-@compiled
-def _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, part, zero):
+@shared
+def _by_copies(
+    m: int,
+    k: int,
+    n: int,
+    left: Place,
+    right: Place,
+    s: int,
+    s_row: int,
+    c: int,
+    c_row: int,
+    c_col: int,
+    place: int,
+    scratch: int,
+    zero: float,
+) -> None:
     """Part by part, through a contiguous copy."""
     (a, a_row, a_col), (b, b_row, b_col) = left, right
-    size, place, step = np.int64(element_size(zero)), address(part), part.strides[0]
+    size = np.int64(element_size(zero))
+    step = COPIED[1] * size
     adds = s == c
-    for i in range(0, m, part.shape[0]):
-        rows = min(part.shape[0], m - i)
-        for j in range(0, n, part.shape[1]):
-            columns = min(part.shape[1], n - j)
+    for i in range(0, m, COPIED[0]):
+        rows = min(COPIED[0], m - i)
+        for j in range(0, n, COPIED[1]):
+            columns = min(COPIED[1], n - j)
             corner = c + i * c_row + j * c_col
             begin, begin_row = (place, step) if adds else (s + j * size if s != 0 else 0, s_row)
             if adds:
                 _copy(rows, columns, corner, c_row, c_col, place, step, size, zero)
             above, beside = (a + i * a_row, a_row, a_col), (b + j * b_col, b_row, b_col)
-            _by_rows(rows, k, columns, above, beside, begin, begin_row, place, step, zero)
+            _by_rows(rows, k, columns, above, beside, begin, begin_row, place, step, scratch, zero)
             _copy(rows, columns, place, step, size, corner, c_row, c_col, zero)
 
 
@@ -162,6 +185,7 @@ def _by_rows(
     s_row: int,
     c: int,
     c_row: int,
+    scratch: int,
     zero: float,
 ) -> None:
     """The product where c's rows are contiguous: chooses among the three ways."""
@@ -190,11 +214,13 @@ def _by_rows(
     else:
         block = blocks_of(k)
         most = max(1, PACKED_BYTES // (block * width * size))
-        panels = empty(min(most, -(-n // width)) * block * width + LINE // size, zero)
-        # a row longer by a vector: powers of two would send all rows of a tile to the same few sets of the cache
-        part = rows * (block + lanes(zero)) * size
-        rows_of_a = empty(PACKED_ROWS // rows * part // size + LINE // size, zero)
-        _packed(m, k, n, left, right, s, s_row, c, c_row, (panels, rows_of_a), part, zero)
+        columns = min(most, -(-n // width)) * width
+        if scratch != 0:
+            _packed(m, k, n, left, right, s, s_row, c, c_row, columns, scratch, zero)
+        else:
+            held = empty(columns * block + PACKED_ROWS * (block + lanes(zero)) + 2 * LINE // size, zero)
+            _packed(m, k, n, left, right, s, s_row, c, c_row, columns, address(held), zero)
+            held[0] = zero  # it is in use until here
 
 
 @compiled
@@ -203,13 +229,28 @@ def blocks_of(k):
     return max(1, -(-k // max(1, -(-k // BLOCK))))
 
 
-@compiled
-def _packed(m, k, n, left, right, s, s_row, c, c_row, scratch, part, zero):
-    """Blocks of b, packed into panels, meet all rows of a, packed too, a tile's at a time; each later block adds to c."""
+@shared
+def _packed(
+    m: int,
+    k: int,
+    n: int,
+    left: Place,
+    right: Place,
+    s: int,
+    s_row: int,
+    c: int,
+    c_row: int,
+    columns: int,
+    scratch: int,
+    zero: float,
+) -> None:
+    """Blocks of b, so many columns packed into panels, meet all rows of a, packed too; each later block adds to c."""
     (a, a_row, a_col), (b, b_row, b_col) = left, right
     size, rows, width, block = element_size(zero), full_rows(zero), VECTORS * lanes(zero), blocks_of(k)
-    panels, rows_of_a = -(-address(scratch[0]) // LINE) * LINE, -(-address(scratch[1]) // LINE) * LINE
-    columns = (scratch[0].size - LINE // size) // block
+    # a row longer by a vector: powers of two would send all rows of a tile to the same few sets of the cache
+    part = rows * (block + lanes(zero)) * size
+    panels = -(-scratch // LINE) * LINE
+    rows_of_a = -(-(panels + columns * block * size) // LINE) * LINE
     for j in range(0, n, columns):
         n_j = min(columns, n - j)
         begin, begin_row = (s + j * size if s != 0 else 0), s_row
