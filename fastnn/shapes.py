@@ -148,6 +148,18 @@ def conv2d_a(dz: Shape, theta: Shape, n: Shape, S: Shape, P: Shape, D: Shape, gr
     return dz[0], theta[1] * groups, n[0], n[1]
 
 
+def transposed_grid(n: Shape, f: Shape, S: Shape, P: Shape, D: Shape, more: Shape) -> Shape:
+    """(19) The image size (H', W') that windows take to n = (H, W): `more` cells above the smallest one along each axis."""
+    check_windows(f, S, P, D)
+    if min(more) < 0 or more[0] >= S[0] or more[1] >= S[1]:
+        raise ValueError("output_padding: expected from 0 to stride - 1 along each axis")
+    H = (n[0] - 1) * S[0] - 2 * P[0] + extent(f[0], D[0]) + more[0]
+    W = (n[1] - 1) * S[1] - 2 * P[1] + extent(f[1], D[1]) + more[1]
+    if H < 1 or W < 1:
+        raise ValueError("padding: expected so little that at least one cell of the output is left along each axis")
+    return H, W
+
+
 def pool2d_a(a: Shape, f: Shape, S: Shape, P: Shape) -> Shape:
     """The pooled (m, C, H', W') of a (m, C, H, W); P < f, so that every window meets the image."""
     grid = window_grid((a[2], a[3]), f, S, P, ADJACENT)
