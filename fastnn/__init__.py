@@ -6,7 +6,7 @@ compute with `fastnn.ops`: the one of the two that the environment variable FAST
 
 from fastnn.backend import ops
 from fastnn.gradient_check import GradientCheck, check_gradients
-from fastnn.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
+from fastnn.layers import AvgPool2D, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, Layer, MaxPool2D
 from fastnn.losses import Loss
 from fastnn.model import Evaluation, Sequential, load
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer
@@ -20,6 +20,7 @@ __all__ = [
     "AdamW",
     "AvgPool2D",
     "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Dropout",
     "Evaluation",

@@ -26,7 +26,7 @@ class Evaluation(NamedTuple):
 class Sequential:
     """A network of layers, for inputs of one shape.
 
-    layers       Dense, Conv2D, MaxPool2D, AvgPool2D, Flatten, Dropout; each belongs to one model.
+    layers       Dense, Conv2D, ConvTranspose2D, MaxPool2D, AvgPool2D, Flatten, Dropout; each belongs to one model.
     input_shape  of one sample: (n_in,) or an int, or (C, H, W).
     seed         of the first parameters, the shuffles and the dropout.
     dtype        float32 or float64.

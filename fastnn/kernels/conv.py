@@ -1,8 +1,8 @@
 """Strided convolution (cross-correlation) over NCHW images with zero padding, and its backpropagation.
 
-One sample at a time is laid out as a matrix of patches (C f_h f_w, H' W'): its row (c, r, s) holds the input cells that
-kernel cell (r, s) of channel c meets. Forward and backward are then products with theta as (K, C f_h f_w). Scratch is one
-such matrix, whatever m. S and P are pairs, one entry for each axis.
+One sample and one group of its channels at a time is laid out as a matrix of patches (C f_h f_w, H' W'): its row (c, r, s)
+holds the input cells that kernel cell (r, s) of channel c meets. Forward and backward are then products with theta as
+(K, C f_h f_w). Scratch is one such matrix, whatever m. S, P and D are pairs, one entry for each axis.
 """
 
 import numpy as np
@@ -24,12 +24,12 @@ def inside(n, n_out, offset, S):
 
 
 @compiled
-def gather(image, patches, S, P):
-    """(15) patches_crs(i, j) = a_c(iS+r-P)(jS+s-P), 0 in the padding: image (C, H, W), patches (C, f_h, f_w, H', W')."""
+def gather(image, patches, S, P, D):
+    """(15) patches_crs(i, j) = a_c(iS+rD-P)(jS+sD-P), 0 in the padding: image (C, H, W), patches (C, f_h, f_w, H', W')."""
     H, W = image.shape[1:]
     H_out, W_out = patches.shape[3:]
     for c, r, s in np.ndindex(patches.shape[:3]):
-        top, left = r - P[0], s - P[1]
+        top, left = r * D[0] - P[0], s * D[1] - P[1]
         first_i, behind_i = inside(H, H_out, top, S[0])
         first_j, behind_j = inside(W, W_out, left, S[1])
         cells = patches[c, r, s]
@@ -44,12 +44,12 @@ def gather(image, patches, S, P):
 
 
 @compiled
-def scatter(patches, image, S, P):
-    """(19) image_c(iS+r-P)(jS+s-P) += patches_(c,r,s)(i,j): the transpose of `gather`, on an image of zeros."""
+def scatter(patches, image, S, P, D):
+    """(19) image_c(iS+rD-P)(jS+sD-P) += patches_(c,r,s)(i,j): the transpose of `gather`, on an image of zeros."""
     H, W = image.shape[1:]
     H_out, W_out = patches.shape[3:]
     for c, r, s in np.ndindex(patches.shape[:3]):
-        top, left = r - P[0], s - P[1]
+        top, left = r * D[0] - P[0], s * D[1] - P[1]
         first_i, behind_i = inside(H, H_out, top, S[0])
         first_j, behind_j = inside(W, W_out, left, S[1])
         for i in range(first_i, behind_i):
@@ -60,40 +60,57 @@ def scatter(patches, image, S, P):
 
 @kernel
 def conv2d_forward(
-    a: Images, theta: Images, b: Vector, stride: Pair = 1, padding: Pair = 0, out: Images | None = None
+    a: Images,
+    theta: Images,
+    b: Vector,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    out: Images | None = None,
+    dilation: Pair = 1,
+    groups: int = 1,
 ) -> Images:
-    """(15) z_ij = theta_rs a_(iS+r)(jS+s) + b for every (i, j); also (14), (16).
+    """(15) z_ij = theta_rs a_(iS+rD)(jS+sD) + b for every (i, j), with D = 1 in the notes; also (14), (16).
 
-    a (m, C, H, W), theta (K, C, f_h, f_w), b (K,), z (m, K, H', W') with H' = floor((H + 2P - f_h) / S) + 1.
+    a (m, C, H, W), theta (K, C/groups, f_h, f_w), b (K,), z (m, K, H', W')
+    with H' = floor((H + 2P - D (f_h - 1) - 1) / S) + 1.
     """
-    S, P = pair(stride), pair(padding)
-    z = shapes.result(out, shapes.conv2d_z(a.shape, theta.shape, b.shape, S, P), a.dtype)
+    S, P, D = pair(stride), pair(padding), pair(dilation)
+    z = shapes.result(out, shapes.conv2d_z(a.shape, theta.shape, b.shape, S, P, D, groups), a.dtype)
     apart(out, a)
     apart(out, theta)
     apart(out, b)
     (m, K, H_out, W_out), (C, f_h, f_w) = z.shape, theta.shape[1:]
     images, weights, target = contiguous(a), contiguous(theta).reshape((K, C * f_h * f_w)), contiguous(z)
     patches = np.empty((C, f_h, f_w, H_out, W_out), a.dtype)
-    for n in range(m):
-        gather(images[n], patches, S, P)
-        pixels = target[n].reshape((K, H_out * W_out))
-        for k in range(K):
-            pixels[k] = b[k]
-        add_product(weights, patches.reshape((C * f_h * f_w, H_out * W_out)), pixels)
+    K_part = K // groups
+    for n, g in np.ndindex((m, groups)):
+        k = g * K_part
+        gather(images[n, g * C : (g + 1) * C], patches, S, P, D)
+        pixels = target[n].reshape((K, H_out * W_out))[k : k + K_part]
+        for i in range(K_part):
+            pixels[i] = b[k + i]
+        add_product(weights[k : k + K_part], patches.reshape((C * f_h * f_w, H_out * W_out)), pixels)
     put_back(target, z)
     return z
 
 
 @kernel
 def conv2d_dz_to_dtheta(
-    a: Images, dz: Images, kernel_size: Pair, stride: Pair = 1, padding: Pair = 0, out: Images | None = None
+    a: Images,
+    dz: Images,
+    kernel_size: Pair,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    out: Images | None = None,
+    dilation: Pair = 1,
+    groups: int = 1,
 ) -> Images:
-    """(17) dtheta_rs = dz_ij a_(iS+r)(jS+s), where a is the layer's input a^[l-1]; also (20).
+    """(17) dtheta_rs = dz_ij a_(iS+rD)(jS+sD), where a is the layer's input a^[l-1]; also (20).
 
-    a (m, C, H, W), dz (m, K, H', W'), dtheta (K, C, f_h, f_w); summed over the batch.
+    a (m, C, H, W), dz (m, K, H', W'), dtheta (K, C/groups, f_h, f_w); summed over the batch.
     """
-    f, S, P = pair(kernel_size), pair(stride), pair(padding)
-    dtheta = shapes.result(out, shapes.conv2d_theta(a.shape, dz.shape, f, S, P), a.dtype)
+    f, S, P, D = pair(kernel_size), pair(stride), pair(padding), pair(dilation)
+    dtheta = shapes.result(out, shapes.conv2d_theta(a.shape, dz.shape, f, S, P, D, groups), a.dtype)
     apart(out, a)
     apart(out, dz)
     (m, K, H_out, W_out), (C, f_h, f_w) = dz.shape, dtheta.shape[1:]
@@ -101,10 +118,12 @@ def conv2d_dz_to_dtheta(
     patches = np.empty((C, f_h, f_w, H_out, W_out), a.dtype)
     target[:] = 0
     weights = target.reshape((K, C * f_h * f_w))
-    for n in range(m):
-        gather(images[n], patches, S, P)
-        pixels = gradients[n].reshape((K, H_out * W_out))
-        add_product(pixels, patches.reshape((C * f_h * f_w, H_out * W_out)).T, weights)
+    K_part = K // groups
+    for n, g in np.ndindex((m, groups)):
+        k = g * K_part
+        gather(images[n, g * C : (g + 1) * C], patches, S, P, D)
+        pixels = gradients[n].reshape((K, H_out * W_out))[k : k + K_part]
+        add_product(pixels, patches.reshape((C * f_h * f_w, H_out * W_out)).T, weights[k : k + K_part])
     put_back(target, dtheta)
     return dtheta
 
@@ -128,24 +147,33 @@ def conv2d_dz_to_db(dz: Images, out: Vector | None = None) -> Vector:
 
 @kernel
 def conv2d_dz_to_da(
-    dz: Images, theta: Images, input_size: Pair, stride: Pair = 1, padding: Pair = 0, out: Images | None = None
+    dz: Images,
+    theta: Images,
+    input_size: Pair,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    out: Images | None = None,
+    dilation: Pair = 1,
+    groups: int = 1,
 ) -> Images:
-    """(19) da_ij = theta_rs dz_uv delta_i(uS+r) delta_j(vS+s): each dz_uv is scattered over its window; also (18), (21).
+    """(19) da_ij = theta_rs dz_uv delta_i(uS+rD) delta_j(vS+sD): each dz_uv is scattered over its window; also (18), (21).
 
-    dz (m, K, H', W'), theta (K, C, f_h, f_w), input_size (H, W), da (m, C, H, W). Cells that no window reaches get 0.
+    dz (m, K, H', W'), theta (K, C/groups, f_h, f_w), input_size (H, W), da (m, C, H, W). Cells that no window reaches get 0.
     """
-    n_in, S, P = pair(input_size), pair(stride), pair(padding)
-    da = shapes.result(out, shapes.conv2d_a(dz.shape, theta.shape, n_in, S, P), dz.dtype)
+    n_in, S, P, D = pair(input_size), pair(stride), pair(padding), pair(dilation)
+    da = shapes.result(out, shapes.conv2d_a(dz.shape, theta.shape, n_in, S, P, D, groups), dz.dtype)
     apart(out, dz)
     apart(out, theta)
     (m, K, H_out, W_out), (C, f_h, f_w) = dz.shape, theta.shape[1:]
     gradients, weights, target = contiguous(dz), contiguous(theta).reshape((K, C * f_h * f_w)), contiguous(da)
     patches = np.empty((C, f_h, f_w, H_out, W_out), dz.dtype)
     target[:] = 0
-    for n in range(m):
+    K_part = K // groups
+    for n, g in np.ndindex((m, groups)):
+        k = g * K_part
         patches[:] = 0
-        pixels = gradients[n].reshape((K, H_out * W_out))
-        add_product(weights.T, pixels, patches.reshape((C * f_h * f_w, H_out * W_out)))
-        scatter(patches, target[n], S, P)
+        pixels = gradients[n].reshape((K, H_out * W_out))[k : k + K_part]
+        add_product(weights[k : k + K_part].T, pixels, patches.reshape((C * f_h * f_w, H_out * W_out)))
+        scatter(patches, target[n, g * C : (g + 1) * C], S, P, D)
     put_back(target, da)
     return da
