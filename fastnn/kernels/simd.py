@@ -197,6 +197,11 @@ def name_address(symbol: str, address: int) -> None:
     binding.add_symbol(symbol, address)
 
 
+def call_symbol(builder: Any, symbol: str) -> None:
+    """Call the function of that name, which takes nothing and whose result nobody wants."""
+    builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), []), symbol), [])
+
+
 def call_by_address(context: Any, builder: Any, signature: Any, args: Any, slot: str, fill: str, number: int) -> Any:
     """Call the function whose address stands at the symbol `slot`; where that is 0, first `fill` with the slot's number."""
     code = context.call_conv.get_function_type(signature.return_type, signature.args).as_pointer()
