@@ -9,9 +9,10 @@ import numpy as np
 
 from fastnn import shapes
 from fastnn.arguments import Images, Pair, Vector, pair
+from fastnn.kernels.correlate import correlate, pack_weights, packed_weights, scratch_bytes
 from fastnn.kernels.gemm import add_product
 from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import contiguous, flat, put_back
+from fastnn.kernels.layout import address, contiguous, empty, flat, put_back
 from fastnn.kernels.overlap import apart
 
 
@@ -71,17 +72,26 @@ def conv2d_forward(
     apart(out, a)
     apart(out, theta)
     apart(out, b)
-    (m, K, H_out, W_out), (C, f_h, f_w) = z.shape, theta.shape[1:]
-    images, weights, target = contiguous(a), contiguous(theta).reshape((K, C * f_h * f_w)), contiguous(z)
-    patches = np.empty((C, f_h, f_w, H_out, W_out), a.dtype)
-    for n in range(m):
-        gather(images[n], patches, S, P)
-        pixels = target[n].reshape((K, H_out * W_out))
-        for k in range(K):
-            pixels[k] = b[k]
-        add_product(weights, patches.reshape((C * f_h * f_w, H_out * W_out)), pixels)
+    D, groups = (1, 1), 1
+    (m, K, H_out, W_out), (C, f_h, f_w), (H, W) = z.shape, theta.shape[1:], a.shape[2:]
+    zero = a.dtype.type(0)
+    target = contiguous(z)
+    sizes, window = (m, C, K // groups, H, W, H_out, W_out), (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
+    packed = packed_weights(K // groups, C * f_h * f_w, zero)
+    image = place_of(a)
+    scratch = empty(packed + scratch_bytes(sizes, window, image, zero) // a.itemsize + 1, zero)
+    weights, room = address(scratch), address(scratch) + packed * a.itemsize
+    pack_weights(address(theta), theta.strides, (K // groups, C, f_h, f_w), weights, zero)
+    correlate(sizes, window, image, (weights, address(b), b.strides[0]), place_of(target), room, zero)
     put_back(target, z)
     return z
+
+
+@compiled
+def place_of(images):
+    """The address and the steps of an array of images."""
+    s = images.strides
+    return address(images), s[0], s[1], s[2], s[3]
 
 
 @kernel
