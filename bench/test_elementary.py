@@ -8,21 +8,22 @@ counts as much as the arithmetic. What bounds tanh in float32 is its one divisio
 
 import numpy as np
 import pytest
+from numba import njit
 
 from fastnn import kernels
 from fastnn.kernels import elementary
 from fastnn.kernels.bits import wide
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import OPTIONS
 
 
-@compiled
+@njit(**OPTIONS)
 def exp_loop(x, out):
     wide()
     for i in range(x.size):
         out[i] = elementary.exp(x[i])
 
 
-@compiled
+@njit(**OPTIONS)
 def tanh_loop(x, out):
     wide()
     for i in range(x.size):
