@@ -155,44 +155,49 @@ class Dense(Neurons):
 
 @dataclass(eq=False)
 class Conv2D(Neurons):
-    """(15), (16) a convolution: (C, H, W) -> (filters, H', W'); theta (filters, C, f_h, f_w) and b (filters,)."""
+    """(15), (16) a convolution: (C, H, W) -> (filters, H', W'); theta (filters, C/groups, f_h, f_w) and b (filters,)."""
 
     filters: int
     kernel_size: int | tuple[int, int]
     stride: int | tuple[int, int] = 1
     padding: int | tuple[int, int] = 0
     activation: str = "identity"
+    dilation: int | tuple[int, int] = 1
+    groups: int = 1
 
     def build(self, input_shape: Shape) -> None:
         self.check_activation()
         _check_count("filters", self.filters)
+        _check_count("groups", self.groups)
         C, H, W = _images(input_shape)
-        f = _pair("kernel_size", self.kernel_size)
+        shapes.check_groups(C, self.filters, self.groups)
+        self._f, self._D = _pair("kernel_size", self.kernel_size), _pair("dilation", self.dilation)
         self._S, self._P = _pair("stride", self.stride), _pair("padding", self.padding)
-        grid = shapes.window_grid((H, W), f, self._S, self._P)
-        self._f = f
+        grid = shapes.window_grid((H, W), self._f, self._S, self._P, self._D)
         self.input_shape, self.output_shape = input_shape, (self.filters, *grid)
-        self.parameter_shapes = {"theta": (self.filters, C, *f), "b": (self.filters,)}
-        self.fans = (C * f[0] * f[1], self.filters * f[0] * f[1])
+        self.parameter_shapes = {"theta": (self.filters, C // self.groups, *self._f), "b": (self.filters,)}
+        cells = math.prod(self._f)
+        self.fans = (C // self.groups * cells, self.filters // self.groups * cells)
 
     def forward(self, a: Floats, training: bool = False) -> Floats:
         """(15) z = theta a + b, then (16)."""
         self._input = a
         out = self._array("z", len(a), self.output_shape)
-        return self._activate(
-            ops.conv2d_forward(a, self.parameters["theta"], self.parameters["b"], self._S, self._P, out=out)
-        )
+        theta, b = self.parameters["theta"], self.parameters["b"]
+        return self._activate(ops.conv2d_forward(a, theta, b, self._S, self._P, out, self._D, self.groups))
 
     def backward(self, da: Floats, needs_da: bool = True) -> Floats | None:
         """(22), (17) and db, (19)."""
         dz = self._da_to_dz(da)
-        ops.conv2d_dz_to_dtheta(self._input, dz, self._f, self._S, self._P, out=self.gradients["theta"])
+        dtheta = self.gradients["theta"]
+        ops.conv2d_dz_to_dtheta(self._input, dz, self._f, self._S, self._P, dtheta, self._D, self.groups)
         ops.conv2d_dz_to_db(dz, out=self.gradients["b"])
         if not needs_da:
             return None
         _, H, W = self._input.shape[1:]
         out = self._array("da", len(da), self._input.shape[1:])
-        return ops.conv2d_dz_to_da(dz, self.parameters["theta"], (H, W), self._S, self._P, out=out)
+        theta = self.parameters["theta"]
+        return ops.conv2d_dz_to_da(dz, theta, (H, W), self._S, self._P, out, self._D, self.groups)
 
 
 @dataclass(eq=False)

@@ -22,7 +22,7 @@ def convolutional(activation="tanh", last="identity", **settings):
     return Sequential(
         Conv2D(3, (3, 2), stride=(2, 1), padding=(1, 0), activation=activation),
         MaxPool2D(2, stride=1),
-        Conv2D(4, 2, activation=activation),
+        Conv2D(6, 2, activation=activation, dilation=(1, 2), groups=3),
         AvgPool2D((2, 3), stride=1, padding=(0, 1)),
         Flatten(),
         Dropout(0.25),

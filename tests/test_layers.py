@@ -23,12 +23,13 @@ ACTIVATIONS = {
 }
 
 
-def windows(a, f, S, P, padding=0.0):
+def windows(a, f, S, P, padding=0.0, D=(1, 1)):
     """A window of a (m, C, H, W) at a time, with its place in the output."""
     a = np.pad(a, ((0, 0), (0, 0), (P[0], P[0]), (P[1], P[1])), constant_values=padding)
-    for i in range((a.shape[2] - f[0]) // S[0] + 1):
-        for j in range((a.shape[3] - f[1]) // S[1] + 1):
-            yield (i, j), a[:, :, i * S[0] : i * S[0] + f[0], j * S[1] : j * S[1] + f[1]]
+    F = [D[axis] * (f[axis] - 1) + 1 for axis in (0, 1)]
+    for i in range((a.shape[2] - F[0]) // S[0] + 1):
+        for j in range((a.shape[3] - F[1]) // S[1] + 1):
+            yield (i, j), a[:, :, i * S[0] : i * S[0] + F[0] : D[0], j * S[1] : j * S[1] + F[1] : D[1]]
 
 
 def assembled(cells):
@@ -37,9 +38,15 @@ def assembled(cells):
     return np.stack([np.stack([cells[i, j] for j in range(W)], axis=-1) for i in range(H)], axis=-2)
 
 
-def convolution(a, f, S, P, theta, b):
-    cells = {place: np.einsum("mcrs,kcrs->mk", window, theta) + b for place, window in windows(a, f, S, P)}
+def convolution(a, f, S, P, theta, b, D=(1, 1)):
+    cells = {place: np.einsum("mcrs,kcrs->mk", window, theta) + b for place, window in windows(a, f, S, P, D=D)}
     return assembled(cells)
+
+
+def grouped(groups, convolve, a, theta, b):
+    """A convolution of each part of the channels, side by side."""
+    parts = zip(np.split(a, groups, axis=1), np.split(theta, groups), np.split(b, groups), strict=True)
+    return np.concatenate([convolve(*part) for part in parts], axis=1)
 
 
 def pooling(a, f, S, P, pool, padding):
@@ -55,6 +62,18 @@ FORMULAS = {
         (3, 5, 6),
         (4, 3, 3),
         lambda a, theta, b: convolution(a, (2, 3), (2, 3), (1, 2), theta, b),
+    ),
+    "conv-dilated": (
+        Conv2D(2, (3, 2), stride=(1, 2), padding=2, dilation=(2, 3)),
+        (3, 4, 5),
+        (2, 4, 3),
+        lambda a, theta, b: convolution(a, (3, 2), (1, 2), (2, 2), theta, b, (2, 3)),
+    ),
+    "conv-groups": (
+        Conv2D(4, 2, groups=2),
+        (6, 3, 4),
+        (4, 2, 3),
+        lambda *all: grouped(2, lambda a, theta, b: convolution(a, (2, 2), (1, 1), (0, 0), theta, b), *all),
     ),
     "max": (MaxPool2D(2), (2, 5, 4), (2, 2, 2), lambda a: pooling(a, (2, 2), (2, 2), (0, 0), np.max, -np.inf)),
     "max-strided": (
@@ -195,8 +214,12 @@ def test_a_larger_batch_gets_larger_arrays():
 @ALL_ACTIVATIONS
 @pytest.mark.parametrize(
     ("layer", "input_shape", "fans"),
-    [(Dense(150), (200,), (200, 150)), (Conv2D(40, (5, 3), stride=2), (30, 9, 9), (30 * 15, 40 * 15))],
-    ids=["dense", "conv"],
+    [
+        (Dense(150), (200,), (200, 150)),
+        (Conv2D(40, (5, 3), stride=2), (30, 9, 9), (30 * 15, 40 * 15)),
+        (Conv2D(120, (5, 3), dilation=2, groups=3), (90, 9, 9), (30 * 15, 40 * 15)),
+    ],
+    ids=["dense", "conv", "conv-groups"],
 )
 def test_initialisation(layer, input_shape, fans, activation):
     """Under a rectifier N(0, 2 / fan_in) (He), else uniform with variance 2 / (fan_in + fan_out) (Glorot); biases are 0."""

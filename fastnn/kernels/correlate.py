@@ -8,7 +8,7 @@ planes where they are, eight vectors that each lie within a row.
 Tuples as in planes.py, and
     out      address, and the steps from one sample, row k, row i and cell j to the next
     weights  address of the packed weights, address of the bias, and its step: 0 and a 0 for none
-    room     addresses in scratch of the planes, the table of tap offsets, the notes on runs, a panel, a tile and ones
+    room     addresses in scratch (`_layout`)
 """
 
 import numpy as np
@@ -16,7 +16,8 @@ import numpy as np
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.patches import RUN_BYTES, pack_patches, pixel_offset
-from fastnn.kernels.planes import fill_planes, parts, plane_bytes, tap_offsets
+from fastnn.kernels.planes import Images, Sizes, Window, fill_planes, in_place, parts, plane_bytes, tap_offsets
+from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
     added,
@@ -39,6 +40,9 @@ from fastnn.kernels.tiles import (
     zero_of,
 )
 
+Weights = tuple[int, int, int]
+Shape = tuple[int, int, int, int]
+
 LOW = 3  # rows of a group for which patches are not copied
 LOW_VECTORS = 8  # at most, of a tile of so few rows
 NOTES = 32 * RUN_BYTES  # a vector has at most 16 runs
@@ -50,18 +54,18 @@ def packed_weights(K, taps, zero):
     return -(-K // full_rows(zero)) * full_rows(zero) * taps
 
 
-@compiled
-def pack_weights(theta, steps, sizes, target, zero):
+@shared
+def pack_weights(theta: Images, sizes: Shape, target: int, zero: float) -> None:
     """Weights (K, C, f_h, f_w), by steps of any sign, as tiles of rows: the rows of a tile are neighbours, then taps."""
     K, C, f_h, f_w = sizes
-    step_k, step_c, step_h, step_w = steps
+    first, step_k, step_c, step_h, step_w = theta
     size, rows = element_size(zero), full_rows(zero)
     for k in range(0, K, rows):
         count = min(rows, K - k)
         for c in range(C):
             for r in range(f_h):
                 for s in range(f_w):
-                    place = theta + k * step_k + c * step_c + r * step_h + s * step_w
+                    place = first + k * step_k + c * step_c + r * step_h + s * step_w
                     for row in range(count):
                         write(read(zero, place + row * step_k), target + row * size)
                     for row in range(count, rows):
@@ -70,67 +74,69 @@ def pack_weights(theta, steps, sizes, target, zero):
 
 
 @compiled
-def scratch_bytes(sizes, window, image, zero):
-    """What `correlate` needs: planes, tap offsets, a panel, a tile, and ones. None of it grows with m or K."""
-    size = element_size(zero)
-    part = parts(sizes, window, image, size, sizes[2] <= LOW)
-    vector = lanes(zero) * size
-    taps = part[1] * window[0] * window[1]
-    panel = 0 if sizes[2] <= LOW else min(BLOCK, taps) * VECTORS * vector
-    tiles = max(full_rows(zero) * VECTORS, LOW * LOW_VECTORS) * vector
-    return LINE + plane_bytes(part) + LINE + 8 * taps + LINE + NOTES + panel + tiles + LOW_VECTORS * vector
+def correlate_bytes(sizes, window, zero):
+    """The scratch of `correlate`: planes, ones, a tile, a panel, notes on runs, tap offsets. None of it grows with m or K."""
+    part = parts(sizes, window, element_size(zero))
+    return _layout(0, part, window[0] * window[1], zero)[5] + 8 * part[1] * window[0] * window[1] + LINE
 
 
 @compiled
-def correlate(sizes, window, image, weights, out, scratch, zero):
-    """All samples of one group."""
-    m, C, K, H, W, H_out, W_out = sizes
-    size = element_size(zero)
-    part = parts(sizes, window, image, size, K <= LOW)
-    samples, channels, rows = part[0], part[1], part[2]
+def _layout(scratch, part, cells, zero):
+    """Addresses in scratch of planes, ones, a tile, a panel, notes on runs, and the table of tap offsets."""
+    vector = lanes(zero) * element_size(zero)
     planes = -(-scratch // LINE) * LINE
     ones = -(-(planes + plane_bytes(part)) // LINE) * LINE
-    buffer = ones + LOW_VECTORS * lanes(zero) * size
-    panel = buffer + max(full_rows(zero) * VECTORS, LOW * LOW_VECTORS) * lanes(zero) * size
-    cells = window[0] * window[1]
-    notes = panel + (0 if K <= LOW else min(BLOCK, channels * cells) * VECTORS * lanes(zero) * size)
-    room = (planes, notes + NOTES, notes, panel, buffer, ones)
-    one = zero + np.float32(1)
+    buffer = ones + LOW_VECTORS * vector
+    panel = buffer + max(full_rows(zero) * VECTORS, LOW * LOW_VECTORS) * vector
+    notes = panel + min(BLOCK, part[1] * cells) * VECTORS * vector
+    return planes, ones, buffer, panel, notes, notes + NOTES
+
+
+@shared
+def correlate(
+    sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float
+) -> None:
+    """All samples of one group."""
+    m, C, K, H, W, H_out, W_out = sizes
+    size, cells = element_size(zero), window[0] * window[1]
+    part = parts(sizes, window, size)
+    room = _layout(scratch, part, cells, zero)
+    planes, ones = room[0], room[1]
+    if K > LOW:
+        part = in_place(part, sizes, window, image, size)
+    samples, channels, rows = part[0], part[1], part[2]
     for i in range(LOW_VECTORS * lanes(zero)):
-        write(one, ones + i * size)
-    tap_offsets(room[1], channels, window, part, size)
+        write(zero + np.float32(1), ones + i * size)
+    tap_offsets(room[5], channels, window, part, size)
     for n in range(0, m, samples):
-        m_n = min(samples, m - n)
         for i in range(0, H_out, rows):
-            rows_i = min(rows, H_out - i)
             target = (out[0] + n * out[1] + i * out[3], out[1], out[2], out[3], out[4])
             for c in range(0, max(C, 1), channels):
-                C_c = min(channels, C - c)
-                first = image[0] + n * image[1] + c * image[2]
-                where = (first, image[1], image[2], image[3], image[4])
-                some = (m_n, C_c, K, H, W, rows_i, W_out)
+                some = (min(samples, m - n), min(channels, C - c), K, H, W, min(rows, H_out - i), W_out)
+                place = image[0] + n * image[1] + c * image[2]
                 if part[3] != 0:
-                    fill_planes(where, some, window, part, i, planes, zero)
+                    fill_planes((place, image[1], image[2], image[3], image[4]), some, window, part, i, planes, zero)
                 else:
-                    room = (first + i * image[3], room[1], room[2], room[3], room[4], room[5])
-                grid = (rows_i, W_out, part[4], part[7])
+                    planes = place + i * image[3]
+                grid = (some[5], W_out, part[4], part[7])
                 packed = (weights[0] + c * cells * full_rows(zero) * size, weights[1], weights[2])
-                for t in range(0, max(C_c * cells, 1), BLOCK):
-                    block = (min(BLOCK, C_c * cells - t), C * cells, t, c + t > 0)
+                taps = some[1] * cells
+                for t in range(0, max(taps, 1), BLOCK):
+                    block = (min(BLOCK, taps - t), C * cells, t, c + t > 0)
                     if K == 1:
-                        _low(low_tile(zero, 1), some, grid, packed, target, room, block)
+                        _low(low_tile(zero, 1), planes, some, grid, packed, target, room, block)
                     elif K <= LOW:
-                        _low(low_tile(zero, LOW), some, grid, packed, target, room, block)
+                        _low(low_tile(zero, LOW), planes, some, grid, packed, target, room, block)
                     else:
-                        _packed(some, grid, packed, target, room, block, zero)
+                        _packed(planes, some, grid, packed, target, room, block, zero)
 
 
 @compiled
-def _packed(sizes, grid, weights, out, room, block, zero):
+def _packed(planes, sizes, grid, weights, out, room, block, zero):
     """A block of taps for all pixels of a part, panel by panel. block: how many taps, of how many, the first, add to out?"""
     m, K, rows, W_out = sizes[0], sizes[2], sizes[5], sizes[6]
     taps, all_taps, first, adds = block
-    planes, table, notes, panel, buffer, ones = room
+    _, ones, buffer, panel, notes, table = room
     size, width, full = element_size(zero), VECTORS * lanes(zero), full_rows(zero)
     dense = out[4] == size and out[3] == W_out * size
     pixels = m * rows * W_out
@@ -223,11 +229,11 @@ def _put(source, source_row, counts, target, steps, adds, zero):
 
 
 @compiled
-def _low(t, sizes, grid, weights, out, room, block):
+def _low(t, planes, sizes, grid, weights, out, room, block):
     """Few rows: vectors are read from the planes, so each lies within an output row. block as in `_packed`."""
     m, K, rows, W_out = sizes[0], sizes[2], sizes[5], sizes[6]
     taps, _, first, adds = block
-    planes, table, notes, _, buffer, ones = room
+    _, ones, buffer, _, notes, table = room
     zero = zero_of(t)
     size, width, full, many = element_size(zero), lanes(zero), full_rows(zero), vectors_of(t)
     across = -(-W_out // width)

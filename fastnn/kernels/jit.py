@@ -107,7 +107,9 @@ class Core(CPUDispatcher):
             return type_
         if kind is arguments.pair:
             return types.int64 if isinstance(type_, types.Integer) else types.unliteral(type_)
-        if kind is arguments.constants and not (isinstance(type_, types.BaseTuple) and _all_numbers(type_)):
+        constants = isinstance(type_, types.BaseTuple) and _all_numbers(type_)
+        whole = isinstance(type_, (types.Integer, types.Boolean))
+        if (kind is arguments.constants and not constants) or (kind is arguments.integer and not whole):
             raise TypingError(f"{self.contract.name}: {name}: expected {arguments.wanted(kind)}, got {type_}")
         return _SCALARS[kind]
 

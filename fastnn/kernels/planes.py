@@ -21,6 +21,10 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.tiles import element_size, lanes, load_between, store, tile, write_integer
 
+Sizes = tuple[int, int, int, int, int, int, int]
+Window = tuple[int, int, int, int, int, int, int, int]
+Images = tuple[int, int, int, int, int]
+
 # Bytes of planes at a time: they stay in the second-level cache, beside the weights and the results.
 PLANE_BYTES = 256 * 1024
 
@@ -44,9 +48,9 @@ def line_apart(step):
 
 
 @compiled
-def parts(sizes, window, image, size, copied):
+def parts(sizes, window, size):
     """How the work is cut up: the tuple `part`. Planes have at most PLANE_BYTES, unless one output row needs more."""
-    m, C, _, _, W, H_out, W_out = sizes
+    m, C, _, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
     channels = min(C, max(1, BLOCK // (f_h * f_w)))
     channels = max(1, -(-C // max(1, -(-C // channels))))
@@ -59,16 +63,25 @@ def parts(sizes, window, image, size, copied):
     step_c = line_apart(planes * step_q)
     step_n = channels * step_c
     samples = max(1, min(m, PLANE_BYTES // step_n)) if rows == H_out else 1
-    simple = S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0 and image[4] == size and image[3] >= W * size
-    if not copied and simple and image[1] >= H_out * image[3]:
-        return samples, channels, rows, 0, image[1], image[2], 0, image[3]
     return samples, channels, rows, 1, step_n, step_c, step_q, step_h
+
+
+@compiled
+def in_place(part, sizes, window, image, size):
+    """The same part without copies, if the image is a plane itself, whose rows and samples come one after the other."""
+    samples, channels, rows = part[0], part[1], part[2]
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    all_inside = sizes[3] >= sizes[5] + (f_h - 1) * D_h and sizes[4] >= sizes[6] + (f_w - 1) * D_w
+    adjacent = image[4] == size and image[3] >= sizes[4] * size and image[1] >= sizes[3] * image[3]
+    if S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0 and all_inside and adjacent:
+        return samples, channels, rows, 0, image[1], image[2], 0, image[3]
+    return part
 
 
 @compiled
 def plane_bytes(part):
     """Of the planes, and one more line, which whole vectors at their end may reach into."""
-    return part[0] * part[4] + LINE if part[3] != 0 else 0
+    return part[0] * part[4] + LINE
 
 
 @compiled
