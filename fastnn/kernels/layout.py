@@ -77,6 +77,11 @@ def address(array):
 
 
 @compiled
+def in_use_until_here(array):
+    """Numba frees an array after the last line that names it, which does not see what its address is used for."""
+
+
+@compiled
 def is_contiguous(array):
     """Whether the elements lie in memory one behind the other, in C order."""
     expected = array.itemsize

@@ -135,15 +135,34 @@ class Code:
     def _masked(self, v: int) -> bool:
         return self.mask is not None and v == self.t.vectors - 1
 
-    def load(self, address: Any, v: int) -> Any:
+    def lanes_between(self, first: Any, behind: Any) -> Any:
+        """Lane i is on where first <= i < behind."""
+        return self.builder.and_(self._mask(behind), self.builder.not_(self._mask(first)))
+
+    def gather(self, address: Any, step: Any) -> Any:
+        """The lanes that are on, one each `step` from the address; 0 in the others."""
+        i64 = ir.IntType(64)
+        numbers = ir.VectorType(i64, self.t.lanes)
+        spread = self.builder.mul(self._splat(step, numbers), ir.Constant(numbers, list(range(self.t.lanes))))
+        places = self.builder.add(self._splat(address, numbers), spread)
+        pointers = self.builder.inttoptr(places, ir.VectorType(self.t.element.as_pointer(), self.t.lanes))
+        i32 = ir.IntType(32)
+        function = self.function(
+            "masked.gather", self.t.vector, [pointers.type, i32, self.mask.type, self.t.vector], f".v{self.t.lanes}p0"
+        )
+        return self.builder.call(
+            function, [pointers, ir.Constant(i32, self.t.size), self.mask, ir.Constant(self.t.vector, None)]
+        )
+
+    def load(self, address: Any, v: int, others: Any = None) -> Any:
+        """Vector v of a row; lanes that are off are 0, or those of `others`."""
         place = self.pointer(address, self.t.vector, v * self.t.lanes * self.t.size)
         if not self._masked(v):
             return self.builder.load(place, align=self.t.size)
         i32 = ir.IntType(32)
         function = self.function("masked.load", self.t.vector, [place.type, i32, self.mask.type, self.t.vector], ".p0")
-        return self.builder.call(
-            function, [place, ir.Constant(i32, self.t.size), self.mask, ir.Constant(self.t.vector, None)]
-        )
+        others = ir.Constant(self.t.vector, None) if others is None else others
+        return self.builder.call(function, [place, ir.Constant(i32, self.t.size), self.mask, others])
 
     def store(self, vector: Any, address: Any, v: int) -> None:
         place = self.pointer(address, self.t.vector, v * self.t.lanes * self.t.size)

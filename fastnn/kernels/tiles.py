@@ -16,7 +16,15 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     tile(zero, rows, vectors)                     all zeros, of zero's dtype; rows and vectors are constants
     rank_one(t, a, row_step, last, b, count)      t_rv + a_r b_v: a_r one element in each row from a, b_v the vectors from b
     row_products(t, a, row_step, last, b, count)  t_r + a_r b, elementwise: a_r a vector in each row from a; one vector a row
+    rank_one_at(t, places, offset, b, count)      the same, a_r being at places[r] + offset: a tuple, one address a row
+    rank_one_from(t, a, row_step, places, offset) the same, b_v being at places[v] + offset; every row exists
+    products(t, a, row_step, last, b, step, behind, count)
+                                                  t_rv + a_r b_v, elementwise: a_r a vector in each row from a, b_v one each
+                                                  `step` from b; vectors behind number `behind` are read as that one
     load(t, address, row_step, last, count)       memory, as a tile of t's shape
+    overlaid(t, address, count)                   t, its first `count` lanes read from memory instead; one vector
+    load_between(t, address, step, first, behind) lanes first <= i < behind from address + i step, 0 else; one vector; step
+                                                  None: neighbours
     store(t, address, row_step, last, count)      t -> memory
     store_sums(t, address, row_step, last)        the sum over a row's lanes -> one element in each row; one vector a row
     added(t, u)                                   t + u
@@ -24,16 +32,22 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     prefetch_line(address)                        asks for one that will be read some time later
     transposed(t)                                 rows become lanes; as many rows as lanes, and one vector a row
     read(zero, address), write(value, address)    one element
+    read_integer(address), write_integer(i, address)  an int64
+    read_integers(address, count)                 so many int64, as a tuple; count is a constant
     lanes, element_size, full_rows(zero)          constants: of a vector, of a float in bytes, of the largest tile
+    half_rows(zero)                               constant: of a tile with half as many rows
+    low_tile(zero, rows)                          zeros: few rows and as many vectors as the registers hold, 8 at most
+    vectors_of(t), zero_of(t)                     constants: of a row; 0 of t's dtype
 """
 
 from typing import Any
 
+from llvmlite import ir
 from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import LINE, Code, Tile, full_rows_of, integer, registers
+from fastnn.kernels.simd import LINE, VECTORS, Code, Tile, full_rows_of, integer, registers
 
 
 @intrinsic(prefer_literal=True)
@@ -65,6 +79,30 @@ def full_rows(typing_context, zero):
 
 
 @intrinsic
+def half_rows(typing_context, zero):
+    return _constant(zero, max(1, full_rows_of(registers()[1]) // 2))
+
+
+@intrinsic(prefer_literal=True)
+def low_tile(typing_context, zero, rows):
+    if not isinstance(rows, types.IntegerLiteral):
+        raise TypingError("rows: expected a constant")
+    count = rows.literal_value
+    result = Tile(zero, count, min(8, full_rows_of(registers()[1]) * VECTORS // count))
+    return result(zero, rows), lambda context, builder, signature, args: result.zeros()
+
+
+@intrinsic
+def vectors_of(typing_context, t):
+    return types.literal(t.vectors)(t), lambda context, builder, signature, args: integer(t.vectors)
+
+
+@intrinsic
+def zero_of(typing_context, t):
+    return t.dtype(t), lambda context, builder, signature, args: ir.Constant(t.element, 0.0)
+
+
+@intrinsic
 def read(typing_context, zero, address):
     t = Tile(zero, 1, 1)
 
@@ -86,6 +124,39 @@ def write(typing_context, value, address):
 
 
 @intrinsic
+def read_integer(typing_context, address):
+    def generate(context, builder, signature, args):
+        return builder.load(builder.inttoptr(args[0], ir.IntType(64).as_pointer()), align=8)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def write_integer(typing_context, value, address):
+    def generate(context, builder, signature, args):
+        builder.store(args[0], builder.inttoptr(args[1], ir.IntType(64).as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), generate
+
+
+@intrinsic(prefer_literal=True)
+def read_integers(typing_context, address, count):
+    if not isinstance(count, types.IntegerLiteral):
+        raise TypingError("count: expected a constant")
+    result = types.UniTuple(types.int64, count.literal_value)
+
+    def generate(context, builder, signature, args):
+        values = []
+        for i in range(result.count):
+            place = builder.add(args[0], integer(8 * i))
+            values.append(builder.load(builder.inttoptr(place, ir.IntType(64).as_pointer()), align=8))
+        return context.make_tuple(builder, result, values)
+
+    return result(types.int64, count), generate
+
+
+@intrinsic
 def rank_one(typing_context, t, a, row_step, last, b, count):
     def generate(context, builder, signature, args):
         value, a, row_step, last, b, count = args
@@ -98,6 +169,75 @@ def rank_one(typing_context, t, a, row_step, last, b, count):
         return value
 
     return t(t, types.int64, types.int64, types.int64, types.int64, count), generate
+
+
+@intrinsic
+def rank_one_at(typing_context, t, places, offset, b, count):
+    def generate(context, builder, signature, args):
+        value, places, offset, b, count = args
+        code = Code(builder, t, signature.args[4], count)
+        vectors = [code.load(b, v) for v in range(t.vectors)]
+        for r in range(t.rows):
+            broadcast = code.broadcast(builder.add(builder.extract_value(places, r), offset))
+            for v, vector in enumerate(vectors):
+                value = code.add_product(value, r * t.vectors + v, broadcast, vector)
+        return value
+
+    return t(t, types.UniTuple(types.int64, t.rows), types.int64, types.int64, count), generate
+
+
+@intrinsic
+def rank_one_from(typing_context, t, a, row_step, places, offset):
+    def generate(context, builder, signature, args):
+        value, a, row_step, places, offset = args
+        code = Code(builder, t)
+        vectors = [code.load(builder.add(builder.extract_value(places, v), offset), 0) for v in range(t.vectors)]
+        for r in range(t.rows):
+            broadcast = code.broadcast(builder.add(a, builder.mul(row_step, integer(r))))
+            for v, vector in enumerate(vectors):
+                value = code.add_product(value, r * t.vectors + v, broadcast, vector)
+        return value
+
+    return t(t, types.int64, types.int64, types.UniTuple(types.int64, t.vectors), types.int64), generate
+
+
+@intrinsic
+def products(typing_context, t, a, row_step, last, b, step, behind, count):
+    def generate(context, builder, signature, args):
+        value, a, row_step, last, b, step, behind, count = args
+        one = Tile(t.dtype, 1, 1)
+        code = Code(builder, one, signature.args[7], count)
+        vectors = [code.load(code.row(b, step, behind, v), 0) for v in range(t.vectors)]
+        for r in range(t.rows):
+            left = code.load(code.row(a, row_step, last, r), 0)
+            for v, vector in enumerate(vectors):
+                value = code.add_product(value, r * t.vectors + v, left, vector)
+        return value
+
+    integers = (types.int64,) * 6
+    return t(t, *integers, count), generate
+
+
+@intrinsic
+def overlaid(typing_context, t, address, count):
+    def generate(context, builder, signature, args):
+        value, address, count = args
+        code = Code(builder, t, types.int64, count)
+        return builder.insert_value(value, code.load(address, 0, builder.extract_value(value, 0)), 0)
+
+    return t(t, types.int64, types.int64), generate
+
+
+@intrinsic
+def load_between(typing_context, t, address, step, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, step, first, behind = args
+        code = Code(builder, t)
+        code.mask = code.lanes_between(first, behind)
+        vector = code.load(address, 0) if signature.args[2] == types.none else code.gather(address, step)
+        return builder.insert_value(value, vector, 0)
+
+    return t(t, types.int64, step, types.int64, types.int64), generate
 
 
 @intrinsic
