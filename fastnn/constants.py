@@ -18,3 +18,21 @@ ACTIVATION_CODES = {
     "gelu": GELU,
 }
 NEEDS_Z = (SOFTPLUS, SILU, GELU)  # those whose backward step needs z; for all others a may stand for z, with the same result
+
+# Losses by number, likewise.
+SOFTMAX_CROSS_ENTROPY, SIGMOID_CROSS_ENTROPY, BINARY_CROSS_ENTROPY, MEAN_SQUARED_ERROR = range(4)
+LOSS_CODES = {
+    "softmax_cross_entropy": SOFTMAX_CROSS_ENTROPY,
+    "sigmoid_cross_entropy": SIGMOID_CROSS_ENTROPY,
+    "binary_cross_entropy": BINARY_CROSS_ENTROPY,
+    "mean_squared_error": MEAN_SQUARED_ERROR,
+}
+
+# Optimisers by number, likewise; their settings are METHOD, LR and so on. AdamW is Adam with a DECAY.
+SGD_METHOD, ADAM_METHOD = range(2)
+METHOD, LR, MOMENTUM, NESTEROV, BETA_1, BETA_2, EPSILON, DECAY = range(8)
+SETTINGS = 8
+
+# SplitMix64: the step of its counter, and the shifts and factors of its finaliser but for the last shift, 31. Steele et al. (2014)
+GOLDEN = 0x9E3779B97F4A7C15
+MIXERS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))

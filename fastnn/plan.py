@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import shapes
 from fastnn.constants import ACTIVATION_CODES, NEEDS_Z
 from fastnn.layers import AvgPool2D, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, Layer, MaxPool2D
 
@@ -32,15 +33,12 @@ WIDTH = 32  # of a row
 LAYERS, INPUT, OUTPUT, PARAMETERS, LOSS, BATCH, SLICE, ROWS, PARTIAL, FIRST, X_PLACE, X_KEPT = range(12)
 
 # A layer. GEOMETRY stands for C, H, W, K, H', W', f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w and groups.
-(KIND, G, N_IN, N_OUT, THETA, COUNT, A_PLACE, A_KEPT, Z_PLACE, Z_KEPT, D_PLACE, D_KEPT, PARTIAL_PLACE, RATE, SEED) = range(15)
+(KIND, G, N_IN, N_OUT, THETA, COUNT, A_PLACE, A_KEPT, Z_PLACE, Z_KEPT, D_PLACE, D_KEPT, PARTIAL_PLACE, RATE, SEED) = range(
+    15
+)
 GEOMETRY = 15
 
 DENSE, CONV, TRANSPOSED, MAX_POOL, AVG_POOL, DROPOUT = range(6)
-
-# An optimiser's settings; METHOD is SGD or ADAM, which with a DECAY is AdamW.
-METHOD, LR, MOMENTUM, NESTEROV, BETA_1, BETA_2, EPSILON, DECAY = range(8)
-SETTINGS = 8
-SGD, ADAM = range(2)
 
 SLICE_BYTES = 1024 * 1024  # what a slice keeps: it stays in a second-level cache of 2 MB, and nearly does in one of 1 MB
 MOST_ROWS = 512
@@ -88,7 +86,7 @@ def _describe(row: Table, layer: Layer) -> None:
     row[COUNT] = sum(math.prod(shape) for shape in layer.parameter_shapes.values())
     row[G] = ACTIVATION_CODES[getattr(layer, "activation", "identity")]
     if isinstance(layer, Dropout):
-        row[RATE], row[SEED] = layer.threshold, layer.seed
+        row[RATE], row[SEED] = shapes.dropout_threshold(layer.rate), layer.seed
 
 
 def _convolution(layer: Conv2D | ConvTranspose2D) -> tuple[int, ...]:

@@ -199,6 +199,13 @@ def check_activation(da: Shape, z: Shape, a: Shape) -> None:
         raise ValueError("a: expected the shape of da")
 
 
+def dropout_threshold(rate: float) -> int:
+    """(2) How many of the 2^24 numbers that 24 random bits make fall below the rate."""
+    if not (rate >= 0 and rate < 1):
+        raise ValueError("rate: expected a number in [0, 1)")
+    return int(rate * 2**24)
+
+
 def check_target(y: Shape, prediction: Shape) -> None:
     """(5) y has the shape of what it is compared with."""
     if y != prediction:

@@ -282,6 +282,8 @@ CASES = [
     *pool(0, 2, 4, 2, 2),
     *pool(64, 6, 24, 2, 2, timed=True),
     *pool(64, 6, 24, 3, 2, 1, timed=True),
+    Case("dropout", "7x13", lambda u: (u(7, 13), 0.25, 3), 2, 2.0),
+    Case("dropout", "64x6x12x12", lambda u: (u(64, 6, 12, 12), 0.5, -1), 2, 2.0, True),
     *activations(1, 1),
     *activations(7, 13),
     *activations(0, 3),

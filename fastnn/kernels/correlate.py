@@ -93,9 +93,7 @@ def _layout(scratch, part, cells, zero):
 
 
 @shared
-def correlate(
-    sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float
-) -> None:
+def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float) -> None:
     """All samples of one group."""
     m, C, K, H, W, H_out, W_out = sizes
     size, cells = element_size(zero), window[0] * window[1]

@@ -137,6 +137,20 @@ def softmax_hits_at(z: int, y: int, is_labels: int, m: int, k: int, zero: float)
     return hits
 
 
+@shared
+def side_hits_at(a: int, y: int, m: int, k: int, border: float, zero: float) -> int:
+    """How many rows of a lie, in each of their k elements, on the side of the border where y is of 1/2."""
+    half, hits = at(a, 0, zero).dtype.type(0.5), 0
+    for n in range(m):
+        offset = n * k * element_size(zero)
+        outputs, targets = at(a + offset, k, zero), at(y + offset, k, zero)
+        right = True
+        for i in range(k):
+            right = right and (outputs[i] > border) == (targets[i] > half)
+        hits += right
+    return hits
+
+
 @compiled
 def largest(row):
     """Where NumPy's argmax finds it."""

@@ -49,9 +49,7 @@ def image_bytes(sizes, window, zero):
 
 
 @shared
-def image_gradient(
-    sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float
-) -> None:
+def image_gradient(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float) -> None:
     """All samples of one group; sizes and window are the forward pass's."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)

@@ -136,6 +136,13 @@ def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...
     return entry
 
 
+def whole(function: Callable[..., Any]) -> Any:
+    """Compile a public function of networks, whose arrays have one layout: from Python and in @njit it is the dispatcher."""
+    dispatcher = CPUDispatcher(function, targetoptions={"nopython": True, **OPTIONS})
+    dispatcher._cache = DiskCache(function, OPTIONS, announce)
+    return dispatcher
+
+
 def _entry(contract: Contract, core: Core) -> Callable[..., Any]:
     """The function that Python calls. It is written out for the kernel's own parameters: 0.1 us above the core's 0.6.
 

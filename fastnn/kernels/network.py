@@ -8,11 +8,12 @@ All is addresses. A frame is the seven of them that the functions here need:
 
 from fastnn import plan
 from fastnn.constants import IDENTITY
+from fastnn.kernels.dropout import dropout_at
 from fastnn.kernels.gemm import product_at
 from fastnn.kernels.images import convolve_at, convolve_back_at, pool_at, pool_back_at
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import integers_at
-from fastnn.kernels.pointwise import activate, da_to_dz, dropout_at
+from fastnn.kernels.pointwise import activate, da_to_dz
 from fastnn.kernels.shared import shared
 from fastnn.kernels.tiles import element_size
 

@@ -79,9 +79,7 @@ def _pack_vector(planes, table, taps, found, runs, target, step, zero):
         end_0, place_0 = read_integer(runs), planes + read_integer(runs + 8)
         for t in range(taps):
             offset = read_integer(table + 8 * t)
-            store(
-                overlaid(load(vector, place + offset, 0, 0, end), place_0 + offset, end_0), target + t * step, 0, 0, None
-            )
+            store(overlaid(load(vector, place + offset, 0, 0, end), place_0 + offset, end_0), target + t * step, 0, 0, None)
     elif found <= KNOWN:
         second = runs + (found - 2) * RUN_BYTES
         end_2, place_2 = read_integer(second), planes + read_integer(second + 8)
@@ -97,5 +95,7 @@ def _pack_vector(planes, table, taps, found, runs, target, step, zero):
             offset = read_integer(table + 8 * t)
             values = load(vector, place + offset, 0, 0, end)
             for run in range(found - 2, -1, -1):
-                values = overlaid(values, planes + read_integer(runs + run * RUN_BYTES + 8) + offset, read_integer(runs + run * RUN_BYTES))
+                values = overlaid(
+                    values, planes + read_integer(runs + run * RUN_BYTES + 8) + offset, read_integer(runs + run * RUN_BYTES)
+                )
             store(values, target + t * step, 0, 0, None)

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
+from numba.core.errors import TypingError
 from numba.core.imputils import lower_builtin
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import AbstractTemplate, infer_global
@@ -63,7 +64,7 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     dispatcher._cache = DiskCache(function, INTERNAL, announce)
     kinds = typing.get_type_hints(function)
     result = kinds.pop("return")
-    which = list(kinds.values()).index(float)
+    floats = [place for place, kind in enumerate(kinds.values()) if kind is float]
     slots = {}
     for dtype in FLOATS:
         arguments = tuple(_type_of(kind, dtype) for kind in kinds.values())
@@ -73,15 +74,18 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
         key = function
 
         def generic(self, args: Any, kws: Any) -> Any:
-            slot = slots.get(args[which])
+            dtypes = {args[place] for place in floats}
+            if len(dtypes) > 1:
+                raise TypingError(f"{function.__name__}: expected floats of one dtype, got {dtypes}")
+            slot = slots.get(dtypes.pop())
             given = zip(args, slot.arguments, strict=True) if slot else ()
-            return slot and _type_of(result, args[which])(
+            return slot and _type_of(result, args[floats[0]])(
                 *(arg if isinstance(arg, types.Array) else expected for arg, expected in given)
             )
 
     @lower_builtin(function, types.VarArg(types.Any))
     def call(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        slot = slots[signature.args[which]]
+        slot = slots[signature.args[floats[0]]]
         by_address = signature.return_type(*slot.arguments)
         values = [_value(context, builder, *pair) for pair in zip(signature.args, args, strict=True)]
         return call_by_address(context, builder, by_address, values, slot.symbol, FILL, slot.number)

@@ -7,7 +7,7 @@ network and the batch alone, and whoever of the team comes first takes the next 
 """
 
 from fastnn import plan
-from fastnn.constants import BINARY_CROSS_ENTROPY, MEAN_SQUARED_ERROR, SIGMOID_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY
+from fastnn.constants import BINARY_CROSS_ENTROPY, SIGMOID_CROSS_ENTROPY, SOFTMAX_CROSS_ENTROPY
 from fastnn.kernels.cost_loops import (
     binary_cost_da_at,
     mean_squared_cost_da_at,
@@ -19,9 +19,8 @@ from fastnn.kernels.cost_loops import (
 from fastnn.kernels.gemm import product_at
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import at, integers_at
-from fastnn.kernels.network import backward_at, forward_at, gradient, kept, result, row_of
+from fastnn.kernels.network import backward_at, forward_at, gradient, result, row_of
 from fastnn.kernels.shared import shared
-from fastnn.kernels.simd import LINE
 from fastnn.kernels.tiles import element_size
 from fastnn.kernels.workspace import GROUPS, lay_out, slices_of, whole_lines
 
@@ -65,8 +64,8 @@ def slice_at(
 @compiled
 def judge(loss, a, y, is_labels, m, rows, k, da, cost, zero):
     """(4) adds the slice's part of the cost, writes da^[L] or dz^[L], and returns how many samples are right."""
-    one = zero + 1
-    share = one / m
+    number = at(a, 0, zero).dtype.type
+    share = number(1 / m)
     if loss == SOFTMAX_CROSS_ENTROPY:
         softmax_cost_dz_at(a, y, is_labels, rows, k, share, da, cost, zero)
         return softmax_hits_at(a, y, is_labels, rows, k, zero)
@@ -75,8 +74,8 @@ def judge(loss, a, y, is_labels, m, rows, k, da, cost, zero):
         return side_hits_at(a, y, rows, k, zero, zero)
     if loss == BINARY_CROSS_ENTROPY:
         binary_cost_da_at(a, y, rows * k, share, da, cost, zero)
-        return side_hits_at(a, y, rows, k, one / 2, zero)
-    mean_squared_cost_da_at(a, y, rows * k, 2 * one / (m * k), da, cost, zero)
+        return side_hits_at(a, y, rows, k, number(0.5), zero)
+    mean_squared_cost_da_at(a, y, rows * k, number(2 / (m * k)), da, cost, zero)
     return 0
 
 

@@ -74,19 +74,17 @@ class Dropout(Layer):
         self.input_shape = self.output_shape = input_shape
 
     def initialise(self, rng: np.random.Generator) -> None:
-        self._rng = np.random.default_rng(rng.integers(2**63))
+        self.seed = int(rng.integers(2**62))
+        self.draws = 0
 
     def forward(self, a: Floats, training: bool = False) -> Floats:
         self._dropped = training and self.rate > 0
         if not self._dropped:
             return a
-        mask = self._array("mask", len(a), self.output_shape)
-        mask[...] = self._rng.random(a.shape, np.float32) >= self.rate
-        mask *= 1 / (1 - self.rate)
-        return np.multiply(a, mask, out=self._array("a", len(a), self.output_shape))
+        self.draws += 1
+        return ops.dropout(a, self.rate, self.seed + self.draws, out=self._array("a", len(a), self.output_shape))
 
     def backward(self, da: Floats, needs_da: bool = True) -> Floats | None:
         if not needs_da or not self._dropped:
             return da if needs_da else None
-        mask = self._array("mask", len(da), self.output_shape)
-        return np.multiply(da, mask, out=self._array("da", len(da), self.output_shape))
+        return ops.dropout(da, self.rate, self.seed + self.draws, out=self._array("da", len(da), self.output_shape))
