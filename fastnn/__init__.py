@@ -10,6 +10,7 @@ from fastnn.layers import AvgPool2D, Conv2D, ConvTranspose2D, Dense, Dropout, Fl
 from fastnn.losses import Loss
 from fastnn.model import Evaluation, Sequential, load
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer
+from fastnn.threads import get_num_threads, set_num_threads
 from fastnn.training import History
 
 __version__ = "0.1.0"
@@ -33,6 +34,8 @@ __all__ = [
     "Optimizer",
     "Sequential",
     "check_gradients",
+    "get_num_threads",
     "load",
     "ops",
+    "set_num_threads",
 ]

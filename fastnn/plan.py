@@ -42,6 +42,7 @@ DENSE, CONV, TRANSPOSED, MAX_POOL, AVG_POOL, DROPOUT = range(6)
 
 SLICE_BYTES = 1024 * 1024  # what a slice keeps: it stays in a second-level cache of 2 MB, and nearly does in one of 1 MB
 MOST_ROWS = 512
+GROUPS = 8  # of slices, at most: so many threads find work, and so many sums of a convolution's gradient are kept
 LEAST_ROWS = 8  # a dense layer reads all of theta for a slice, so a slice has the rows of a tile at least
 
 
@@ -67,19 +68,11 @@ def table(model: Sequential, loss: int) -> Table:
 
 def _describe(row: Table, layer: Layer) -> None:
     """What the layer is, but for where its results are kept."""
-    kinds: dict[type[Layer], tuple[int, Callable[[Any], tuple[int, ...]]]] = {
-        Dense: (DENSE, lambda layer: ()),
-        Conv2D: (CONV, _convolution),
-        ConvTranspose2D: (TRANSPOSED, _convolution),
-        MaxPool2D: (MAX_POOL, _pool),
-        AvgPool2D: (AVG_POOL, _pool),
-        Dropout: (DROPOUT, lambda layer: ()),
-    }
-    if type(layer) not in kinds:
-        known = ", ".join(kind.__name__ for kind in kinds)
+    if type(layer) not in KINDS:
+        known = ", ".join(kind.__name__ for kind in KINDS)
         raise TypeError(f"layers: expected {known} or Flatten, got {layer!r}")
     assert layer.input_shape is not None
-    row[KIND], geometry = kinds[type(layer)]
+    row[KIND], geometry = KINDS[type(layer)]
     numbers = geometry(layer)
     row[GEOMETRY : GEOMETRY + len(numbers)] = numbers
     row[N_IN], row[N_OUT] = math.prod(layer.input_shape), math.prod(layer.output_shape)
@@ -98,6 +91,16 @@ def _pool(layer: MaxPool2D | AvgPool2D) -> tuple[int, ...]:
     assert layer.input_shape is not None
     f, S, P = layer._settings
     return (*layer.input_shape, *layer.output_shape, *f, *S, *P, 1, 1, 1)
+
+
+KINDS: dict[type[Layer], tuple[int, Callable[[Any], tuple[int, ...]]]] = {
+    Dense: (DENSE, lambda layer: ()),
+    Conv2D: (CONV, _convolution),
+    ConvTranspose2D: (TRANSPOSED, _convolution),
+    MaxPool2D: (MAX_POOL, _pool),
+    AvgPool2D: (AVG_POOL, _pool),
+    Dropout: (DROPOUT, lambda layer: ()),
+}
 
 
 def _place_results(rows: Table) -> None:
@@ -140,3 +143,21 @@ def _slice_rows(sample: int) -> int:
     while rows > LEAST_ROWS and rows * sample > SLICE_BYTES:
         rows //= 2
     return rows
+
+
+def groups(rows: Table, m: int) -> int:
+    """Into how many groups the slices of a batch of m samples are put."""
+    return min(GROUPS, max(1, -(-m // int(rows[0, ROWS]))))
+
+
+def operations(rows: Table) -> float:
+    """Floating-point operations of a training step for one sample, but for what is not a product."""
+    terms = 0
+    for row in rows[1:]:
+        K, C, groups, window = row[GEOMETRY + 3], row[GEOMETRY], row[GEOMETRY + 14], row[GEOMETRY + 6 : GEOMETRY + 8]
+        if row[KIND] == DENSE:
+            terms += row[N_IN] * row[N_OUT]
+        elif row[KIND] in (CONV, TRANSPOSED):
+            cells = row[N_OUT] // K if row[KIND] == CONV else row[N_IN] // C
+            terms += cells * K * C // groups * math.prod(window)
+    return 6.0 * float(terms)

@@ -22,7 +22,7 @@ from fastnn.kernels.layout import at, integers_at
 from fastnn.kernels.network import backward_at, forward_at, gradient, result, row_of
 from fastnn.kernels.shared import shared
 from fastnn.kernels.tiles import element_size
-from fastnn.kernels.workspace import GROUPS, lay_out, slices_of, whole_lines
+from fastnn.kernels.workspace import lay_out, slices_of, whole_lines
 
 # Of a chunk: enough rows to pay for packing dz, and enough parameters to pay for the counter.
 CHUNK_ROWS, CHUNK_PARAMETERS = 128, 16384
@@ -102,7 +102,7 @@ def chunk_at(
     _, _, batch, sums, _, _ = lay_out(header, m, zero)
     begin = layer[plan.THETA]
     if layer[plan.KIND] != plan.DENSE:
-        groups, apart = min(slices_of(header, m)[0], GROUPS), whole_lines(header[plan.PARTIAL] * size)
+        groups, apart = min(slices_of(header, m)[0], plan.GROUPS), whole_lines(header[plan.PARTIAL] * size)
         target = at(gradients + begin * size, layer[plan.COUNT], zero)
         for i in range(target.size):
             target[i] = 0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastnn import plan
 from fastnn.constants import MEAN_SQUARED_ERROR
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, whole
 from fastnn.kernels.layout import address, at, integers_at
 from fastnn.kernels.network import kept
 from fastnn.kernels.optimise import update_at
@@ -18,7 +18,7 @@ from fastnn.kernels.simd import LINE
 from fastnn.kernels.step import chunk_at, chunks_of, slice_at
 from fastnn.kernels.team import CHUNKS, COUNTERS, SLICES, barrier, put, take
 from fastnn.kernels.tiles import element_size
-from fastnn.kernels.workspace import GROUPS, TEAM, lay_out, slices_of, whole_lines
+from fastnn.kernels.workspace import TEAM, elements, lay_out, slices_of, whole_lines
 
 COST, GRADIENT, STEP = range(3)  # how far a batch goes
 
@@ -111,7 +111,7 @@ def share_slices(net, x, y, order, begin, m, seed, base, own, aim, team):
     zero, table, header = net.parameters.dtype.type(0), address(net.table), net.table[0]
     _, targets, batch, sums, _, _ = lay_out(header, m, zero)
     count, rows = slices_of(header, m)
-    groups, sum_size = min(count, GROUPS), whole_lines(header[plan.PARTIAL] * element_size(zero))
+    groups, sum_size = min(count, plan.GROUPS), whole_lines(header[plan.PARTIAL] * element_size(zero))
     frame = (table, m, 0, 0, base + batch, own + sum_size, 0)
     k = header[plan.OUTPUT]
     while True:
@@ -167,7 +167,14 @@ def share_chunks(net, table, m, inputs, t, base, own, aim, team):
         chunk = take(team, CHUNKS)
 
 
-@compiled
+@whole
+def workspace(net, m, workers):
+    """Memory for batches of up to m samples and so many threads: a 1-D array of the network's dtype."""
+    zero = net.parameters.dtype.type(0)
+    return np.zeros(elements(net.table[0], m, workers, zero), net.parameters.dtype)
+
+
+@whole
 def run(net, x, y, order, begin, end, size, workspace, aim, worker, workers):
     """Batches `begin` to `end`, of `size` samples each but the last: the sums of their costs, times samples, and of hits."""
     base, n = base_of(workspace), order.size

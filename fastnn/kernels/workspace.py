@@ -12,14 +12,12 @@ from fastnn.kernels.tiles import element_size
 
 TEAM = LINE  # where the counters are
 
-GROUPS = 8  # of slices, at most: so many threads find work, and so many sums of a convolution's gradient are kept
-
 
 @compiled
 def slices_of(header, m):
     """How many slices a batch has, and how many samples each but the last, in whole tiles of 8 rows."""
-    count = max(1, -(-m // header[plan.ROWS]))
-    return count, max(8, -(-(-(-m // count)) // 8) * 8)
+    count = max(1, (m - 1) // header[plan.ROWS] + 1)
+    return count, (m - 1) // count // 8 * 8 + 8
 
 
 @compiled
@@ -41,7 +39,7 @@ def lay_out(header, m, zero):
     targets = costs + whole_lines(2 * 8 * count)
     batch = targets + whole_lines(m * max(8, header[plan.OUTPUT] * size))
     sums = batch + whole_lines(header[plan.BATCH] * m * size)
-    first = sums + min(count, GROUPS) * whole_lines(header[plan.PARTIAL] * size)
+    first = sums + min(count, plan.GROUPS) * whole_lines(header[plan.PARTIAL] * size)
     own = whole_lines(header[plan.PARTIAL] * size) + whole_lines(header[plan.SLICE] * header[plan.ROWS] * size) + SCRATCH
     return costs, targets, batch, sums, first, whole_lines(own)
 
