@@ -31,6 +31,12 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     prefetch(t, address, row_step, last)          asks for the cache lines under a tile that will be loaded and stored
     prefetch_line(address)                        asks for one that will be read some time later
     transposed(t)                                 rows become lanes; as many rows as lanes, and one vector a row
+    load_lanes(t, address, first, behind)         memory in lanes first <= i < behind, the only ones read, else t; one vector
+    gathered(t, address, step, first, behind)     the same with lane i at address + i * step
+    filled(t, number), scaled(t, number)          all lanes the number; t times the number
+    where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
+    evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
+    first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
     read(zero, address), write(value, address)    one element
     read_integer(address), write_integer(i, address)  an int64
     read_integers(address, count)                 so many int64, as a tuple; count is a constant
@@ -47,7 +53,7 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import LINE, VECTORS, Code, Tile, full_rows_of, integer, registers
+from fastnn.kernels.simd import LINE, VECTORS, Code, Tile, full_rows_of, indices, integer, registers
 
 
 @intrinsic(prefer_literal=True)
@@ -344,3 +350,90 @@ def transposed(typing_context, t):
     if t.rows != t.lanes or t.vectors != 1:
         raise TypingError(f"t: expected as many rows as lanes and one vector a row, got {t}")
     return t(t), generate
+
+
+@intrinsic
+def load_lanes(typing_context, t, address, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, first, behind = args
+        loaded = Code(builder, t).load_lanes(builder.extract_value(value, 0), address, first, behind)
+        return builder.insert_value(value, loaded, 0)
+
+    return t(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def gathered(typing_context, t, address, step, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, step, first, behind = args
+        found = Code(builder, t).gather(builder.extract_value(value, 0), address, step, first, behind)
+        return builder.insert_value(value, found, 0)
+
+    return t(t, types.int64, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def filled(typing_context, t, number):
+    def generate(context, builder, signature, args):
+        value, number = args
+        same = Code(builder, t).splat(number)
+        for i in range(t.rows * t.vectors):
+            value = builder.insert_value(value, same, i)
+        return value
+
+    return t(t, t.dtype), generate
+
+
+@intrinsic
+def scaled(typing_context, t, number):
+    def generate(context, builder, signature, args):
+        value, number = args
+        factor = Code(builder, t).splat(number)
+        for i in range(t.rows * t.vectors):
+            value = builder.insert_value(value, builder.fmul(builder.extract_value(value, i), factor), i)
+        return value
+
+    return t(t, t.dtype), generate
+
+
+@intrinsic
+def where_larger(typing_context, t, u, yes, no):
+    def generate(context, builder, signature, args):
+        left, right, yes, no = (builder.extract_value(value, 0) for value in args)
+        larger = builder.fcmp_unordered(">", right, left)  # true for a NaN on either side
+        taken = builder.and_(larger, builder.fcmp_ordered("ord", left, left))
+        return builder.insert_value(args[0], builder.select(taken, yes, no), 0)
+
+    return t(t, t, t, t), generate
+
+
+def _shuffled(t: Tile, parts: types.Type, order: Any) -> Any:
+    """The signature and the code of a shuffle of two vectors, block by block: order lists the blocks, t's first."""
+    block = t.lanes // parts.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        left, right = (builder.extract_value(value, 0) for value in args[:2])
+        picks = [block * i + lane for i in order(parts.literal_value) for lane in range(block)]
+        return builder.insert_value(args[0], builder.shuffle_vector(left, right, indices(picks)), 0)
+
+    return t(t, t, parts), generate
+
+
+@intrinsic(prefer_literal=True)
+def evens(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: range(0, 2 * n, 2))
+
+
+@intrinsic(prefer_literal=True)
+def odds(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: range(1, 2 * n, 2))
+
+
+@intrinsic(prefer_literal=True)
+def first_half(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n)])
+
+
+@intrinsic(prefer_literal=True)
+def second_half(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n, 2 * n)])
