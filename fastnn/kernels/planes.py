@@ -1,17 +1,20 @@
-"""Parts of images as a convolution's windows meet them: padded, and with every S-th cell a neighbour.
+"""Parts of images as a convolution's windows meet them: padded, and with all the cells that a tap meets as neighbours.
 
 Tap (c, r, s) of a window meets, under output cell (i, j), the cell (i S_h + r D_h - P_h, j S_w + s D_w - P_w) of channel c:
-D is the dilation. Taps whose r D_h leave the same rest by S_h walk over the same rows of the image, so these rows lie
-together in a plane: plane q holds the cells (i S_h + q D_h - P_h, ...) for i = 0, 1, ..., q = r mod `phases`, and tap r
-meets its row i + (r - q) D_h / S_h. The same holds for columns. So in its plane each tap walks over neighbours, whatever
-the stride, and never leaves it, whatever the padding. Where S = 1 and P = 0 the image itself is such a plane.
+D is the dilation. What it meets lies in plane (c, q, s), whose row i holds the cells (i S_h + q D_h - P_h, j S_w + s D_w - P_w)
+for all j, where q = r mod `phases`: tap r meets row i + (r - q) D_h / S_h. A plane's rows are as long as an output row, one
+follows the other, and taps that differ in r share them. So each tap walks along one line of memory while the output cells go
+by, over the ends of rows, whatever stride and padding; it takes f_w copies of the image, and not f_h f_w. The planes of
+several samples have their rows side by side: cell (i, n, j), so that small images fill whole vectors.
+
+Where f_w = 1, S = 1 and P = 0 the image itself is such a plane.
 
 Numbers that go together are tuples:
     sizes   m, C, K, H, W, H', W'                                   of one group; C and K are those of the group
     window  f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w                  P may be negative: then cells are cut off
     image   address, and the steps in bytes from one sample, channel, row and cell to the next
-    part    samples, channels and output rows that are computed at a time, whether they are copied into planes, and the steps
-            in bytes from one sample, channel, plane and row to the next, there
+    part    samples, channels and output rows that are computed at a time; the steps in bytes from one channel, plane and row
+            to the next; whether they are copies
 """
 
 from math import gcd
@@ -26,12 +29,12 @@ Window = tuple[int, int, int, int, int, int, int, int]
 Images = tuple[int, int, int, int, int]
 
 # Bytes of planes at a time: they stay in the second-level cache, beside the weights and the results.
-PLANE_BYTES = 256 * 1024
+PLANE_BYTES = 512 * 1024
 
 
 @compiled
 def phases(f, S, D):
-    """How many planes one axis needs."""
+    """How many kinds of rows or columns taps meet: those of one kind walk over the same ones."""
     return min(f, S // gcd(S, D))
 
 
@@ -48,54 +51,48 @@ def line_apart(step):
 
 
 @compiled
-def parts(sizes, window, size):
-    """How the work is cut up: the tuple `part`. Planes have at most PLANE_BYTES, unless one output row needs more."""
+def parts(sizes, window, together, size):
+    """How the work is cut up, with so many samples together: planes have at most PLANE_BYTES, or one output row."""
     m, C, _, _, _, H_out, W_out = sizes
-    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    f_h, f_w, S_h, _, _, _, D_h, _ = window
     channels = min(C, max(1, BLOCK // (f_h * f_w)))
     channels = max(1, -(-C // max(1, -(-C // channels))))
-    step_h = (W_out + halo(f_w, S_w, D_w)) * size
-    planes = phases(f_h, S_h, D_h) * phases(f_w, S_w, D_w)
-    beyond = halo(f_h, S_h, D_h)
+    planes, beyond = phases(f_h, S_h, D_h) * f_w, halo(f_h, S_h, D_h)
+    together = max(1, min(min(together, m), PLANE_BYTES // (channels * planes * (H_out + beyond) * W_out * size + 1)))
+    step_h = together * W_out * size
     rows = max(1, min(H_out, PLANE_BYTES // (channels * planes * step_h) - beyond))
     rows = -(-H_out // -(-H_out // rows))
-    step_q = (rows + beyond) * step_h
-    step_c = line_apart(planes * step_q)
-    step_n = channels * step_c
-    samples = max(1, min(m, PLANE_BYTES // step_n)) if rows == H_out else 1
-    return samples, channels, rows, 1, step_n, step_c, step_q, step_h
+    step_q = line_apart((rows + beyond) * step_h)
+    return together, channels, rows, planes * step_q, step_q, step_h, 1
 
 
 @compiled
 def in_place(part, sizes, window, image, size):
-    """The same part without copies, if the image is a plane itself, whose rows and samples come one after the other."""
-    samples, channels, rows = part[0], part[1], part[2]
-    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
-    all_inside = sizes[3] >= sizes[5] + (f_h - 1) * D_h and sizes[4] >= sizes[6] + (f_w - 1) * D_w
-    adjacent = image[4] == size and image[3] >= sizes[4] * size and image[1] >= sizes[3] * image[3]
-    if S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0 and all_inside and adjacent:
-        return samples, channels, rows, 0, image[1], image[2], 0, image[3]
+    """The same part without copies, if the image is a plane itself."""
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, _ = window
+    all_inside = sizes[3] >= sizes[5] + (f_h - 1) * D_h and sizes[4] == sizes[6]
+    simple = part[0] == 1 and f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0
+    if simple and all_inside and image[4] == size and image[3] == sizes[4] * size:
+        return part[0], part[1], part[2], image[2], 0, image[3], 0
     return part
 
 
 @compiled
 def plane_bytes(part):
-    """Of the planes, and one more line, which whole vectors at their end may reach into."""
-    return part[0] * part[4] + LINE
+    """Of the planes, and lines behind them."""
+    return part[1] * part[3] + LINE
 
 
 @compiled
-def tap_offsets(table, channels, window, part, size):
+def tap_offsets(table, channels, window, part):
     """Where tap (c, r, s) meets output cell (0, 0), from the first plane on: int64 at `table`."""
-    f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
+    f_h, f_w, S_h, _, _, _, D_h, _ = window
+    kinds = phases(f_h, S_h, D_h)
     for c in range(channels):
         for r in range(f_h):
+            q = r % kinds
             for s in range(f_w):
-                q_h, q_w = r % phases_h, s % phases_w
-                down, right = (r - q_h) * D_h // S_h, (s - q_w) * D_w // S_w
-                plane = c * part[5] + (q_h * phases_w + q_w) * part[6]
-                write_integer(plane + down * part[7] + right * size, table)
+                write_integer(c * part[3] + (q * f_w + s) * part[4] + (r - q) * D_h // S_h * part[5], table)
                 table += 8
 
 
@@ -115,21 +112,20 @@ def fill_planes(image, sizes, window, part, first_row, target, zero):
     """
     m, C, _, H, W, rows, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
-    phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
-    height, width = rows + halo(f_h, S_h, D_h), W_out + halo(f_w, S_w, D_w)
+    kinds, height = phases(f_h, S_h, D_h), rows + halo(f_h, S_h, D_h)
     address, step_n, step_c, step_h, step_w = image
-    for q_h in range(phases_h):
-        top = first_row * S_h + q_h * D_h - P_h
+    for q in range(kinds):
+        top = first_row * S_h + q * D_h - P_h
         above, below = reached(H, height, top, S_h)
-        for q_w in range(phases_w):
-            left = q_w * D_w - P_w
-            first, behind = reached(W, width, left, S_w)
+        for s in range(f_w):
+            left = s * D_w - P_w
+            first, behind = reached(W, W_out, left, S_w)
             for n in range(m):
                 source = address + n * step_n + top * step_h + left * step_w
-                plane = target + n * part[4] + (q_h * phases_w + q_w) * part[6]
+                plane = target + n * W_out * element_size(zero) + (q * f_w + s) * part[4]
                 _fill_plane(
                     source, (C, step_c, S_h * step_h, S_w * step_w),
-                    (height, above, below, width, first, behind), plane, part[5], part[7], zero,
+                    (height, above, below, W_out, first, behind), plane, part[3], m * W_out * element_size(zero), zero,
                 )  # fmt: skip
 
 

@@ -160,15 +160,15 @@ class Code:
             function, [pointers, ir.Constant(i32, self.t.size), self.mask, ir.Constant(self.t.vector, None)]
         )
 
-    def load(self, address: Any, v: int, others: Any = None) -> Any:
-        """Vector v of a row; lanes that are off are 0, or those of `others`."""
+    def load(self, address: Any, v: int) -> Any:
         place = self.pointer(address, self.t.vector, v * self.t.lanes * self.t.size)
         if not self._masked(v):
             return self.builder.load(place, align=self.t.size)
         i32 = ir.IntType(32)
         function = self.function("masked.load", self.t.vector, [place.type, i32, self.mask.type, self.t.vector], ".p0")
-        others = ir.Constant(self.t.vector, None) if others is None else others
-        return self.builder.call(function, [place, ir.Constant(i32, self.t.size), self.mask, others])
+        return self.builder.call(
+            function, [place, ir.Constant(i32, self.t.size), self.mask, ir.Constant(self.t.vector, None)]
+        )
 
     def load_lanes(self, others: Any, address: Any, first: Any, behind: Any) -> Any:
         i32, place, mask = ir.IntType(32), self.pointer(address, self.t.vector), self._between(first, behind)

@@ -17,12 +17,10 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     rank_one(t, a, row_step, last, b, count)      t_rv + a_r b_v: a_r one element in each row from a, b_v the vectors from b
     row_products(t, a, row_step, last, b, count)  t_r + a_r b, elementwise: a_r a vector in each row from a; one vector a row
     rank_one_at(t, places, offset, b, count)      the same, a_r being at places[r] + offset: a tuple, one address a row
-    rank_one_from(t, a, row_step, places, offset) the same, b_v being at places[v] + offset; every row exists
-    products(t, a, row_step, last, b, step, behind, count)
-                                                  t_rv + a_r b_v, elementwise: a_r a vector in each row from a, b_v one each
-                                                  `step` from b; vectors behind number `behind` are read as that one
+    products(t, a, row_step, last, places, offset, count)
+                                                  t_rv + a_r b_v, elementwise: a_r a vector in each row from a, b_v one at
+                                                  places[v] + offset each; `count` goes for all of these vectors
     load(t, address, row_step, last, count)       memory, as a tile of t's shape
-    overlaid(t, address, count)                   t, its first `count` lanes read from memory instead; one vector
     load_between(t, address, step, first, behind) lanes first <= i < behind from address + i step, 0 else; one vector; step
                                                   None: neighbours
     store(t, address, row_step, last, count)      t -> memory
@@ -193,45 +191,19 @@ def rank_one_at(typing_context, t, places, offset, b, count):
 
 
 @intrinsic
-def rank_one_from(typing_context, t, a, row_step, places, offset):
+def products(typing_context, t, a, row_step, last, places, offset, count):
     def generate(context, builder, signature, args):
-        value, a, row_step, places, offset = args
-        code = Code(builder, t)
+        value, a, row_step, last, places, offset, count = args
+        code = Code(builder, Tile(t.dtype, 1, 1), signature.args[6], count)
         vectors = [code.load(builder.add(builder.extract_value(places, v), offset), 0) for v in range(t.vectors)]
-        for r in range(t.rows):
-            broadcast = code.broadcast(builder.add(a, builder.mul(row_step, integer(r))))
-            for v, vector in enumerate(vectors):
-                value = code.add_product(value, r * t.vectors + v, broadcast, vector)
-        return value
-
-    return t(t, types.int64, types.int64, types.UniTuple(types.int64, t.vectors), types.int64), generate
-
-
-@intrinsic
-def products(typing_context, t, a, row_step, last, b, step, behind, count):
-    def generate(context, builder, signature, args):
-        value, a, row_step, last, b, step, behind, count = args
-        one = Tile(t.dtype, 1, 1)
-        code = Code(builder, one, signature.args[7], count)
-        vectors = [code.load(code.row(b, step, behind, v), 0) for v in range(t.vectors)]
         for r in range(t.rows):
             left = code.load(code.row(a, row_step, last, r), 0)
             for v, vector in enumerate(vectors):
                 value = code.add_product(value, r * t.vectors + v, left, vector)
         return value
 
-    integers = (types.int64,) * 6
-    return t(t, *integers, count), generate
-
-
-@intrinsic
-def overlaid(typing_context, t, address, count):
-    def generate(context, builder, signature, args):
-        value, address, count = args
-        code = Code(builder, t, types.int64, count)
-        return builder.insert_value(value, code.load(address, 0, builder.extract_value(value, 0)), 0)
-
-    return t(t, types.int64, types.int64), generate
+    i64 = types.int64
+    return t(t, i64, i64, i64, types.UniTuple(i64, t.vectors), i64, count), generate
 
 
 @intrinsic
