@@ -50,7 +50,7 @@ def check(contest: Contest) -> None:
 
 
 def race(calls: Mapping[str, Callable[[], Any]], seconds: float, least_rounds: int = LEAST_ROUNDS) -> dict[str, float]:
-    """The shortest time of a call of each, in seconds: they take turns, for so many seconds each and so many rounds at least."""
+    """The shortest time of a call of each, in seconds; they take turns, for so many seconds each and rounds at least."""
     repeats = {name: _repeats(call) for name, call in calls.items()}
     best = dict.fromkeys(calls, float("inf"))
     begun, rounds = time.perf_counter(), 0

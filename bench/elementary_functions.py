@@ -1,4 +1,6 @@
-"""Table E: exp and tanh beside NumPy's, which are vectorised by hand: as the loop that a kernel is, and tanh as the public kernel.
+"""Table E: exp and tanh beside NumPy's, which are vectorised by hand.
+
+They are timed as the loop that a kernel is, and tanh as the public kernel too.
 
 10,000 elements are in the cache, where a kernel's call still counts: some 0.9 us, NumPy's 0.3. With 1,000,000 the memory
 counts as much as the arithmetic. What bounds tanh in float32 is its one division: 10 cycles for 16 of them (AVX-512).
@@ -6,23 +8,24 @@ counts as much as the arithmetic. What bounds tanh in float32 is its one divisio
 
 import numpy as np
 from contest import Contest, writes
+from numba import njit
 from numpy.typing import DTypeLike
 from rows import ElementaryRow
 
 from fastnn import kernels
 from fastnn.kernels import elementary
 from fastnn.kernels.bits import wide
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import OPTIONS
 
 
-@compiled
+@njit(**OPTIONS)
 def exp_loop(x, out):
     wide()
     for i in range(x.size):
         out[i] = elementary.exp(x[i])
 
 
-@compiled
+@njit(**OPTIONS)
 def tanh_loop(x, out):
     wide()
     for i in range(x.size):

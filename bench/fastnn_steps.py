@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-import fastnn
-from fastnn import losses
 from rows import Convolution, Dense, Network
 from steps import Array, Weights
+
+import fastnn
+from fastnn import losses
 
 
 class Trainer:

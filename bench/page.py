@@ -63,11 +63,11 @@ def table(timings: Sequence[Timing], peak: float) -> list[str]:
     ]
     for timing in timings:
         peers = [
-            f"{microseconds(timing.seconds[name])} ({timing.ratios[name]:.2f})" if name in timing.seconds else "–"
+            f"{microseconds(timing.seconds[name])} ({timing.ratios[name]:.2f})" if name in timing.seconds else "-"
             for name in names
         ]
-        ratio = "–" if timing.ratio is None else f"**{timing.ratio:.2f}**"
-        speed = f"{timing.speed / 1e9:.1f}" if timing.speed else "–"
+        ratio = "-" if timing.ratio is None else f"**{timing.ratio:.2f}**"
+        speed = f"{timing.speed / 1e9:.1f}" if timing.speed else "-"
         cells = [timing.row.operation, timing.row.size, microseconds(timing.seconds["fastnn"]), *peers, ratio, speed]
         lines.append(f"| {' | '.join([*cells, percent(timing.speed, peak)])} |")
     return lines
@@ -78,7 +78,7 @@ def microseconds(seconds: float) -> str:
 
 
 def percent(speed: float, peak: float) -> str:
-    return f"{100 * speed / peak:.0f} %" if speed else "–"
+    return f"{100 * speed / peak:.0f} %" if speed else "-"
 
 
 def with_section(page: str, text: str) -> str:

@@ -4,11 +4,11 @@ import importlib.util
 import os
 from types import ModuleType
 
-PEERS = {"NumPy": "numpy", "PyTorch": "torch", "JAX": "jax", "SciPy": "scipy"}  # SciPy: np.dot inside @njit stands on it
+PEERS = {"NumPy": "numpy", "PyTorch": "torch", "JAX": "jax", "SciPy": "scipy"}
 TABLES = {
     "D": ("NumPy", "PyTorch"),
     "C": ("PyTorch",),
-    "M": ("SciPy",),
+    "M": ("SciPy",),  # Numba's np.dot stands on its BLAS
     "E": ("NumPy",),
     "T": ("PyTorch", "JAX"),
     "F": ("PyTorch", "JAX"),

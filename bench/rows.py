@@ -1,6 +1,7 @@
 """The rows of the tables: what is timed, and its arithmetic. Everything here is data; bench/tables.py times it.
 
-D dense kernels, C convolution kernels, M products of matrices in @njit, E elementary functions, T training steps, F first use.
+D dense kernels, C convolution kernels, M products of matrices in @njit, E elementary functions, T training steps,
+F first use.
 """
 
 import math

@@ -27,7 +27,7 @@ class Weights(NamedTuple):
 
 
 def first_weights(network: Network, dtype: DTypeLike) -> list[Weights | None]:
-    """He's or Glorot's uniform numbers for each layer, None for a pool; biases that are not all 0, so that a mix-up shows."""
+    """Uniform numbers of He's size for each layer, None for a pool; biases that are not 0, so that a mix-up shows."""
     rng, found = np.random.default_rng(0), list[Weights | None]()
     for layer, before, _ in network.shapes():
         if isinstance(layer, Pool):

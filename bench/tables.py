@@ -2,8 +2,8 @@
 
     python3 bench/tables.py D --threads 1 --dtype float32
 
-One process, the same arrays, dtype and threads for all; each row's contenders first have to agree and then take turns, and the
-shortest time of each counts. With --rows only the rows whose text contains one of the words, printed and not written.
+One process, the same arrays, dtype and threads for all; each row's contenders first have to agree and then take turns, and
+the shortest time of each counts. With --rows only the rows whose text contains one of the words, printed and not written.
 """
 
 import argparse
@@ -28,8 +28,8 @@ TITLES = {
 }
 HEAD = """# Tables
 
-Made by `bench/tables.py`; [CONTRIBUTING.md](../CONTRIBUTING.md) has the commands, `bench/rows.py` the rows. Times are in µs, the
-shortest of many rounds in which the contenders took turns. Ratio: a peer's time over fastnn's, so above 1 fastnn is faster;
+Made by `bench/tables.py`; [CONTRIBUTING.md](../CONTRIBUTING.md) has the commands, `bench/rows.py` the rows. Times are
+the shortest of many rounds in which the contenders took turns. Ratio: a peer's time over fastnn's, so above 1 fastnn is faster;
 in bold against the best peer. Peak: the register tile's own, measured in the same run in the first-level cache.
 """
 PACKAGES = "numpy", "numba", "scipy", "torch", "jax"
@@ -57,9 +57,7 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--threads", type=int, default=1, help="for every pool (default: 1)")
     found.add_argument("--dtype", choices=["float32", "float64"], default="float32")
     found.add_argument("--rows", nargs="+", metavar="TEXT", help="only rows that contain one of these; nothing is written")
-    found.add_argument(
-        "--peers", nargs="*", metavar="NAME", help="only these, and they must be there (default: all installed)"
-    )
+    found.add_argument("--peers", nargs="*", metavar="NAME", help="only these; they must be there (default: all installed)")
     found.add_argument("--seconds", type=float, default=0.3, help="for each contender in a row (default: 0.3)")
     found.add_argument("--page", type=Path, default=TABLES, help=f"where the section is written (default: {TABLES.name})")
     return found

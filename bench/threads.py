@@ -1,4 +1,4 @@
-"""The same number of threads for every pool; imports none of the libraries, which read their settings when they are loaded."""
+"""The same number of threads for every pool. Imports none of the libraries: they read their settings when they are loaded."""
 
 import os
 

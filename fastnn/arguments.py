@@ -25,11 +25,12 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 @dataclass(frozen=True)
 class ArrayKind:
-    """An array parameter: its number of dimensions (None: any from `least`), and whether 1-D integer labels will do."""
+    """An array parameter: its number of dimensions (None: from `least` to `most`); whether 1-D integer labels will do."""
 
     ndim: int | None
     labels: bool = False
     least: int = 0
+    most: int = 64  # as many as NumPy has
 
 
 class PairKind:
@@ -41,6 +42,7 @@ Batch = Annotated[NDArray[np.floating], ArrayKind(None, least=1)]
 Parameters = Batch
 Vector = Annotated[NDArray[np.floating], ArrayKind(1)]
 Matrix = Annotated[NDArray[np.floating], ArrayKind(2)]
+Matrices = Annotated[NDArray[np.floating], ArrayKind(None, least=2, most=3)]
 Images = Annotated[NDArray[np.floating], ArrayKind(4)]
 Target = Annotated[NDArray[np.floating | np.integer], ArrayKind(2, labels=True)]
 Pair = Annotated[int | tuple[int, int], PairKind()]
@@ -153,13 +155,20 @@ class Contract:
                     raise TypeError(f"{self.name}: {name}: expected {expected[1]} like {expected[0]}, got {fact.dtype}")
             ndim = 1 if labels else kind.ndim
             if name == "out" and ndim is None:
-                ndim = next(iter(given.values())).ndim  # elementwise: the result has the first array's shape
+                ndim = self._result_ndim(given)
             if ndim is not None and fact.ndim != ndim:
                 raise ValueError(f"{self.name}: {name}: expected {ndim} dimensions, got {fact.ndim}")
+            if fact.ndim > kind.most:
+                raise ValueError(f"{self.name}: {name}: expected at most {kind.most} dimensions, got {fact.ndim}")
             if fact.ndim < kind.least:
                 raise ValueError(f"{self.name}: {name}: expected at least {kind.least} dimensions, got {fact.ndim}")
             if name in self.writes and not fact.writeable:
                 raise ValueError(f"{self.name}: {name}: expected a writeable array, got a read-only one")
+
+    def _result_ndim(self, given: Mapping[str, Facts]) -> int:
+        """Of a result of any rank: batches of matrices, if any operand is one; else elementwise, like the first array."""
+        first, *others = [fact.ndim for name, fact in given.items() if name not in self.writes]
+        return max([first, *others]) if self.kinds["out"].most == 3 else first
 
     def explain(self, error: Exception, values: Mapping[str, Any]) -> Exception:
         """The same error with the rule first, and what came behind it."""

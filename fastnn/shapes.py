@@ -71,6 +71,20 @@ def dense_a(dz: Shape, theta: Shape) -> Shape:
     return dz[0], theta[0] - 1
 
 
+def matmul_c(a: Shape, b: Shape) -> Shape:
+    """(3) without the bias: c ([B,] m, n) from a ([B,] m, k) and b ([B,] k, n); one matrix meets all of a batch."""
+    if a[-1] != b[-2]:
+        raise ValueError("b: expected shape (k, n), where a is (m, k), or batches of such")
+    if len(a) == 3:
+        if len(b) == 3 and a[0] != b[0]:
+            raise ValueError("b: expected as many matrices as a has")
+        return a[0], a[1], b[-1]
+    elif len(b) == 3:  # noqa: RET505 (compiled, a branch that the length rules out is dropped only as a branch)
+        return b[0], a[0], b[-1]
+    else:
+        return a[0], b[-1]
+
+
 # Windows: convolution and pooling ----------------------------------------------------------------------------------
 
 

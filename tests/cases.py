@@ -67,6 +67,12 @@ def dense(m: int, n_in: int, n_out: int, timed: bool = False) -> list[Case]:
     ]
 
 
+def matmul(a: tuple[int, ...], b: tuple[int, ...], timed: bool = False) -> list[Case]:
+    """A row for a product of matrices or batches of them."""
+    size = "x".join(map(str, a)) + "-" + "x".join(map(str, b))
+    return [Case("matmul", size, lambda u: (u(*a), u(*b)), a[-1], timed=timed)]
+
+
 def conv(m: int, C: int, image: Any, K: int, f: Any, S: Any = 1, P: Any = 0, timed: bool = False) -> list[Case]:
     """Rows for a convolution; image, f, S and P as a user gives them: an int or a pair."""
     (H, W), (f_h, f_w), (S_h, S_w) = pair(image), pair(f), pair(S)
@@ -226,6 +232,14 @@ CASES = [
     *dense(3, 2, 0),
     *dense(64, 784, 128, timed=True),
     *dense(128, 784, 512, timed=True),
+    *matmul((1, 1), (1, 1)),
+    *matmul((7, 13), (13, 11)),
+    *matmul((3, 7, 13), (3, 13, 11)),
+    *matmul((3, 7, 13), (13, 11)),
+    *matmul((7, 13), (3, 13, 11)),
+    *matmul((0, 2, 3), (0, 3, 2)),
+    *matmul((5, 0), (0, 4)),
+    *matmul((256, 256), (256, 256), timed=True),
     *conv(1, 1, 1, 1, 1),
     *conv(2, 3, (5, 7), 4, 3),
     *conv(2, 3, (9, 8), 4, (3, 2), 2, (1, 3)),  # neither stride divides

@@ -16,12 +16,13 @@ import exact
 import numpy as np
 import pytest
 from llvmlite import binding
+from numba import njit
 from processes import finish, start
 
 from fastnn import kernels
 from fastnn.kernels import elementary
 from fastnn.kernels.bits import wide
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import OPTIONS
 from fastnn.kernels.normal import normal_cdf
 
 BOUNDS = {"exp": 1.25, "expm1": 1.75, "log": 1.0, "log1p": 1.5, "tanh": 2.0, "sigmoid": 2.0, "normal_cdf": 8.0}
@@ -42,7 +43,7 @@ SAMPLED = {
 }
 
 
-@compiled
+@njit(**OPTIONS)
 def through_a_kernel(function, x, out):
     """A loop with the options and the vectors of a kernel."""
     wide()
@@ -201,7 +202,7 @@ def is_of(types, name, dtype):
 
 @pytest.mark.parametrize("name", ["tanh", "elu", "gelu", "softplus"])
 def test_activations_are_vectorised(name):
-    kernel = compiled(getattr(kernels, name).core.py_func)  # code from the cache can't be inspected
+    kernel = njit(**OPTIONS)(getattr(kernels, name).core.py_func)  # code from the cache can't be inspected
     kernel(np.ones(3, np.float32), None)
     (code,) = kernel.inspect_llvm().values()
     assert re.search(r"fmul contract <\d+ x float>", code)

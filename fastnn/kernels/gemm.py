@@ -19,6 +19,7 @@ from fastnn.kernels.dots import BLOCK, add_row, dot_products
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, empty
 from fastnn.kernels.packing import pack_panels, pack_rows
+from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
     added,
@@ -34,6 +35,8 @@ from fastnn.kernels.tiles import (
     tile,
     write,
 )
+
+Place = tuple[int, int, int]  # of a matrix: its address, and the steps from row to row and from column to column
 
 # Bytes of packed b: half of the 1 MB second-level cache that today's cores have at least; a and c fit beside it.
 PACKED_BYTES = 512 * 1024
@@ -94,8 +97,20 @@ def _place(start):
         return address(start), np.int64(start.strides[0])
 
 
-@compiled
-def _product(m, k, n, left, right, s, s_row, c, c_row, c_col, zero):
+@shared
+def _product(
+    m: int,
+    k: int,
+    n: int,
+    left: Place,
+    right: Place,
+    s: int,
+    s_row: int,
+    c: int,
+    c_row: int,
+    c_col: int,
+    zero: float,
+) -> None:
     """The product for any layout of c: rows, columns, or neither contiguous."""
     size = np.int64(element_size(zero))  # not a literal: that would have a type of its own, and a specialisation
     if c_col == size or n == 1:
@@ -136,8 +151,19 @@ def _copy(m, n, x, x_row, x_col, y, y_row, y_col, zero):
             write(read(zero, x + i * x_row + j * x_col), y + i * y_row + j * y_col)
 
 
-@compiled
-def _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero):
+@shared
+def _by_rows(
+    m: int,
+    k: int,
+    n: int,
+    left: Place,
+    right: Place,
+    s: int,
+    s_row: int,
+    c: int,
+    c_row: int,
+    zero: float,
+) -> None:
     """The product where c's rows are contiguous: chooses among the three ways."""
     (a, a_row, a_col), (b, b_row, b_col) = left, right
     size, width, rows = np.int64(element_size(zero)), VECTORS * lanes(zero), full_rows(zero)
@@ -225,8 +251,21 @@ def _ask_for_rows(a, a_row, a_col, r, m, k, zero):
                 prefetch_line(a + i * a_row + offset)
 
 
-@compiled
-def _row_of_tiles(last, n, k, above, b, b_row, panel, s, s_row, c, c_row, zero):
+@shared
+def _row_of_tiles(
+    last: int,
+    n: int,
+    k: int,
+    above: Place,
+    b: int,
+    b_row: int,
+    panel: int,
+    s: int,
+    s_row: int,
+    c: int,
+    c_row: int,
+    zero: float,
+) -> None:
     """n columns of c under last + 1 rows of a: wide tiles while they fit, then single vectors, cut off at column n.
 
     b's columns for the next wide tile lie `panel` bytes further, or right behind, where panel is 0.

@@ -42,6 +42,7 @@ from fastnn.reference.dense import (
     dense_dz_to_dtheta,
     dense_forward,
 )
+from fastnn.reference.matmul import matmul
 from fastnn.reference.pool import (
     avg_pool2d_dz_to_da,
     avg_pool2d_forward,
@@ -76,6 +77,7 @@ __all__ = [
     "identity_da_to_dz",
     "leaky_relu",
     "leaky_relu_da_to_dz",
+    "matmul",
     "max_pool2d_dz_to_da",
     "max_pool2d_forward",
     "mean_squared_error",
