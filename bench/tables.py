@@ -29,8 +29,8 @@ TITLES = {
 HEAD = """# Tables
 
 Made by `bench/tables.py`; [CONTRIBUTING.md](../CONTRIBUTING.md) has the commands, `bench/rows.py` the rows. Times are
-the shortest of many rounds in which the contenders took turns. Ratio: a peer's time over fastnn's, so above 1 fastnn is faster;
-in bold against the best peer. Peak: the register tile's own, measured in the same run in the first-level cache.
+the shortest of many rounds in which the contenders took turns. Ratio: a peer's time over fastnn's, so above 1 fastnn is
+faster; in bold against the best peer. Peak: the register tile's own in the first-level cache; it takes its turn in each row.
 """
 PACKAGES = "numpy", "numba", "scipy", "torch", "jax"
 EPOCHS = 3  # rounds of the rows that take seconds
@@ -88,25 +88,26 @@ def races(options: argparse.Namespace, names: list[str]) -> str:
     """The section of a table: each row checked and timed."""
     from contest import LEAST_ROUNDS, check, race  # numpy, and with it all pools, only after the threads are set
     from contests import contest
-    from peak import tile_peak
+    from peak import Tile
 
-    timings, peak = [], 0.0
+    timings = []
+    tile = Tile(options.dtype)
     for row in chosen_rows(options):
         taken = contest(row, options.dtype, names)
         check(taken)
-        peak = max(peak, tile_peak(options.dtype))
         calls = {name: contender.run for name, contender in taken.contenders.items()}
         least = EPOCHS if isinstance(row, rows.EpochRow) else LEAST_ROUNDS
-        timings.append(page.Timing(row, race(calls, options.seconds, least)))
-        print(page.table(timings[-1:], peak * options.threads)[-1], flush=True)
-    return page.section(title(options), facts(options, peak), timings, peak * options.threads)
+        seconds = race({**calls, "tile": tile.run}, options.seconds, least)
+        timings.append(page.Timing(row, seconds, options.threads * tile.flops / seconds.pop("tile")))
+        print(page.table(timings[-1:])[-1], flush=True)
+    return page.section(title(options), facts(options), timings)
 
 
 def first_use(options: argparse.Namespace, names: list[str]) -> str:
     """The section of table F."""
     from first_use import lines
 
-    return "\n".join([f"## {title(options)}", "", *(f"- {fact}" for fact in facts(options, 0)), "", *lines(names)]) + "\n"
+    return "\n".join([f"## {title(options)}", "", *(f"- {fact}" for fact in facts(options)), "", *lines(names)]) + "\n"
 
 
 def title(options: argparse.Namespace) -> str:
@@ -114,14 +115,13 @@ def title(options: argparse.Namespace) -> str:
     return f"{options.table}. {TITLES[options.table]}, {options.dtype}, {count}"
 
 
-def facts(options: argparse.Namespace, peak: float) -> list[str]:
+def facts(options: argparse.Namespace) -> list[str]:
     """What a section depends on."""
     missing = [name for name in peers.TABLES[options.table] if name not in peers.installed((name,))]
     return [
         f"CPU: {machine.cpu()}, {options.threads} of its cores",
         machine.versions(PACKAGES) + (f"; without {', '.join(missing)}" if missing else ""),
         f"Commit {machine.commit()}, {time.strftime('%Y-%m-%d')}",
-        *([f"Peak of the register tile: {peak / 1e9:.1f} GFLOP/s a core"] if peak else []),
     ]
 
 

@@ -10,8 +10,6 @@ from contest import check
 from contests import contest
 from rows import EpochRow, name, rows
 
-from fastnn import kernels
-
 ROWS = [
     pytest.param(table, row, dtype, id=f"{table}-{name(row)}-{dtype}")
     for table in ("D", "C", "M", "T")
@@ -24,8 +22,6 @@ ROWS = [
 @pytest.mark.parametrize(("table", "row", "dtype"), ROWS)
 def test_row(table, row, dtype):
     """Where no peer is installed, fastnn's own result is looked at."""
-    if table == "M" and not hasattr(kernels, "matmul"):
-        pytest.skip("fastnn.kernels has no matmul")
     names = peers.installed(peers.TABLES[table])
     taken = contest(row, dtype, names)
     check(taken)

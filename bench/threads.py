@@ -1,4 +1,4 @@
-"""The same number of threads for every pool. Imports none of the libraries: they read their settings when they are loaded."""
+"""The same number of threads for every pool, set before the libraries are imported: they read it when they are loaded."""
 
 import os
 
