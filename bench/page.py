@@ -9,7 +9,7 @@ from rows import Row
 
 
 class Timing(NamedTuple):
-    """A row's shortest time by contender, fastnn among them, in seconds, and the tile's peak in its rounds, for all threads."""
+    """A row's shortest time by contender, in seconds, and the tile's peak in the same rounds, for all threads."""
 
     row: Row
     seconds: dict[str, float]

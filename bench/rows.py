@@ -51,7 +51,7 @@ class ConvolutionRow(NamedTuple):
 
     @property
     def z_shape(self) -> tuple[int, int, int, int]:
-        return (self.m, self.K, *((n + 2 * self.P - self.f) // self.S + 1 for n in (self.H, self.W)))  # type: ignore[return-value]
+        return (self.m, self.K, *((n + 2 * self.P - self.f) // self.S + 1 for n in (self.H, self.W)))
 
     @property
     def flops(self) -> int:
@@ -195,7 +195,7 @@ LENET = Network(
     SOFTMAX,
     ("Adam", 3e-4),
 )
-STRIDED = Network("strided", (1, 28, 28), (Convolution(16, 5, 2), Convolution(32, 3, 2), Dense(10)), SOFTMAX, ("SGD", 0.05))
+STRIDED = Network("strided", (1, 28, 28), (Convolution(16, 5, 2), Convolution(32, 3, 2), Dense(10)), SOFTMAX, ("SGD", 0.01))
 COLOUR = Network(
     "colour",
     (3, 32, 32),
@@ -205,7 +205,7 @@ COLOUR = Network(
         *(Dense(256, "relu"), Dense(10)),
     ),
     SOFTMAX,
-    ("SGD", 0.05),
+    ("SGD", 0.01),
 )
 MATRIX = Network(
     "4-32-16-4 tanh", (4,), (Dense(32, "tanh"), Dense(16, "tanh"), Dense(4)), "mean_squared_error", ("Adam", 1e-3)

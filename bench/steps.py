@@ -64,9 +64,9 @@ def images(row: EpochRow, dtype: DTypeLike) -> tuple[Array, Array]:
 
 def contest(row: StepRow | EpochRow, dtype: DTypeLike, names: list[str]) -> Contest:
     """fastnn and the named peers on one row."""
-    libraries = ["fastnn", *names]
-    if "PyTorch" in names and any(isinstance(layer, Convolution) for layer in row.network.layers):
-        libraries.append("PyTorch NHWC")
+    convolves = any(isinstance(layer, Convolution) for layer in row.network.layers)
+    formats = ["PyTorch", "PyTorch NHWC"] if convolves else ["PyTorch"]
+    libraries = ["fastnn", *(library for name in names for library in (formats if name == "PyTorch" else [name]))]
     if isinstance(row, EpochRow):
         contenders = {library: _epoch(library, row, dtype) for library in libraries}
         return Contest(contenders, atol=0, rtol=0.02)  # of a mean over an epoch of ever more different steps
