@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 ROUND_SECONDS = 2e-3  # a contender's turn: thousands of times what the clock resolves, and short beside a disturbance
 LEAST_ROUNDS = 5
+PAUSE = 0.03  # seconds until the threads of OpenBLAS (2^26 cycles) and of OpenMP cease to wait in a loop for more work
 
 
 class Contender(NamedTuple):
@@ -49,13 +50,21 @@ def check(contest: Contest) -> None:
         np.testing.assert_allclose(result, ours, contest.rtol, contest.atol, err_msg=f"{name} beside fastnn")
 
 
-def race(calls: Mapping[str, Callable[[], Any]], seconds: float, least_rounds: int = LEAST_ROUNDS) -> dict[str, float]:
-    """The shortest time of a call of each, in seconds; they take turns, for so many seconds each and rounds at least."""
+def race(
+    calls: Mapping[str, Callable[[], Any]], seconds: float, least_rounds: int = LEAST_ROUNDS, pause: float = 0.0
+) -> dict[str, float]:
+    """The shortest time of a call of each, in seconds; they take turns, for so many seconds each and rounds at least.
+
+    With more than one thread a pause before each turn lets the last one's threads leave the CPUs; a call then wakes its own.
+    """
     repeats = {name: _repeats(call) for name, call in calls.items()}
     best = dict.fromkeys(calls, float("inf"))
     begun, rounds = time.perf_counter(), 0
     while rounds < least_rounds or time.perf_counter() - begun < seconds * len(calls):
         for name, call in calls.items():
+            if pause > 0:
+                time.sleep(pause)
+                call()
             best[name] = min(best[name], _time(call, repeats[name]))
         rounds += 1
     return best

@@ -86,7 +86,7 @@ def chosen_rows(options: argparse.Namespace) -> list[rows.Row]:
 
 def races(options: argparse.Namespace, names: list[str]) -> str:
     """The section of a table: each row checked and timed."""
-    from contest import LEAST_ROUNDS, check, race  # numpy, and with it all pools, only after the threads are set
+    from contest import LEAST_ROUNDS, PAUSE, check, race  # numpy, and with it all pools, only after the threads are set
     from contests import contest
     from peak import Tile
 
@@ -97,7 +97,7 @@ def races(options: argparse.Namespace, names: list[str]) -> str:
         check(taken)
         calls = {name: contender.run for name, contender in taken.contenders.items()}
         least = EPOCHS if isinstance(row, rows.EpochRow) else LEAST_ROUNDS
-        seconds = race({**calls, "tile": tile.run}, options.seconds, least)
+        seconds = race({**calls, "tile": tile.run}, options.seconds, least, PAUSE if options.threads > 1 else 0)
         timings.append(page.Timing(row, seconds, options.threads * tile.flops / seconds.pop("tile")))
         print(page.table(timings[-1:])[-1], flush=True)
     return page.section(title(options), facts(options), timings)
