@@ -22,7 +22,7 @@ from math import gcd
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.simd import LINE
-from fastnn.kernels.tiles import element_size, lanes, load_between, store, tile, write_integer
+from fastnn.kernels.tiles import element_size, gathered, lanes, load_lanes, store, tile, write_integer
 
 Sizes = tuple[int, int, int, int, int, int, int]
 Window = tuple[int, int, int, int, int, int, int, int]
@@ -145,12 +145,12 @@ def _fill_plane(source, steps, ranges, plane, plane_c, plane_h, zero):
             cell += above * step_h
             if step_w == size:
                 for _ in range(above, below):
-                    store(load_between(vector, cell, None, begin, end), place, 0, 0, count)
+                    store(load_lanes(vector, cell, begin, end), place, 0, 0, count)
                     place += plane_h
                     cell += step_h
             else:
                 for _ in range(above, below):
-                    store(load_between(vector, cell, step_w, begin, end), place, 0, 0, count)
+                    store(gathered(vector, cell, step_w, begin, end), place, 0, 0, count)
                     place += plane_h
                     cell += step_h
             for _ in range(below, height):

@@ -141,25 +141,6 @@ class Code:
     def _masked(self, v: int) -> bool:
         return self.mask is not None and v == self.t.vectors - 1
 
-    def lanes_between(self, first: Any, behind: Any) -> Any:
-        """Lane i is on where first <= i < behind."""
-        return self.builder.and_(self._mask(behind), self.builder.not_(self._mask(first)))
-
-    def gather(self, address: Any, step: Any) -> Any:
-        """The lanes that are on, one each `step` from the address; 0 in the others."""
-        i64 = ir.IntType(64)
-        numbers = ir.VectorType(i64, self.t.lanes)
-        spread = self.builder.mul(self._splat(step, numbers), ir.Constant(numbers, list(range(self.t.lanes))))
-        places = self.builder.add(self._splat(address, numbers), spread)
-        pointers = self.builder.inttoptr(places, ir.VectorType(self.t.element.as_pointer(), self.t.lanes))
-        i32 = ir.IntType(32)
-        function = self.function(
-            "masked.gather", self.t.vector, [pointers.type, i32, self.mask.type, self.t.vector], f".v{self.t.lanes}p0"
-        )
-        return self.builder.call(
-            function, [pointers, ir.Constant(i32, self.t.size), self.mask, ir.Constant(self.t.vector, None)]
-        )
-
     def load(self, address: Any, v: int) -> Any:
         place = self.pointer(address, self.t.vector, v * self.t.lanes * self.t.size)
         if not self._masked(v):

@@ -21,8 +21,6 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
                                                   t_rv + a_r b_v, elementwise: a_r a vector in each row from a, b_v one at
                                                   places[v] + offset each; `count` goes for all of these vectors
     load(t, address, row_step, last, count)       memory, as a tile of t's shape
-    load_between(t, address, step, first, behind) lanes first <= i < behind from address + i step, 0 else; one vector; step
-                                                  None: neighbours
     store(t, address, row_step, last, count)      t -> memory
     store_sums(t, address, row_step, last)        the sum over a row's lanes -> one element in each row; one vector a row
     added(t, u)                                   t + u
@@ -204,18 +202,6 @@ def products(typing_context, t, a, row_step, last, places, offset, count):
 
     i64 = types.int64
     return t(t, i64, i64, i64, types.UniTuple(i64, t.vectors), i64, count), generate
-
-
-@intrinsic
-def load_between(typing_context, t, address, step, first, behind):
-    def generate(context, builder, signature, args):
-        value, address, step, first, behind = args
-        code = Code(builder, t)
-        code.mask = code.lanes_between(first, behind)
-        vector = code.load(address, 0) if signature.args[2] == types.none else code.gather(address, step)
-        return builder.insert_value(value, vector, 0)
-
-    return t(t, types.int64, step, types.int64, types.int64), generate
 
 
 @intrinsic

@@ -1,0 +1,84 @@
+"""A contest: one row's work by several contenders on the same arrays. First they must agree, then they are timed in turn."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+ROUND_SECONDS = 2e-3  # a contender's turn: thousands of times what the clock resolves, and short beside a disturbance
+LEAST_ROUNDS = 5
+PAUSE = 0.03  # seconds until the threads of OpenBLAS (2^26 cycles) and of OpenMP cease to wait in a loop for more work
+
+
+class Contender(NamedTuple):
+    """run   what is timed: one piece of the row's work.
+    result   does the work once, before anything is timed, and returns what it computed as fastnn lays it out.
+    """
+
+    run: Callable[[], Any]
+    result: Callable[[], Any]
+
+
+class Contest(NamedTuple):
+    """The contenders by name, fastnn among them, and how far their results may lie apart: atol + rtol |result|."""
+
+    contenders: Mapping[str, Contender]
+    atol: float
+    rtol: float = 0.0
+
+
+def writes(run: Callable[[], Any], out: NDArray[Any]) -> Contender:
+    """A contender that writes into the array `out`, which holds NaN until it does."""
+
+    def result() -> NDArray[Any]:
+        out.fill(np.nan)
+        run()
+        return out.copy()
+
+    return Contender(run, result)
+
+
+def check(contest: Contest) -> None:
+    """AssertionError, naming the contender, where a result differs from fastnn's."""
+    results = {name: np.asarray(contender.result()) for name, contender in contest.contenders.items()}
+    ours = results.pop("fastnn")
+    assert np.isfinite(ours).all(), "fastnn's result is not finite"
+    for name, result in results.items():
+        assert result.dtype == ours.dtype, f"{name}: expected {ours.dtype}, got {result.dtype}"
+        np.testing.assert_allclose(result, ours, contest.rtol, contest.atol, err_msg=f"{name} beside fastnn")
+
+
+def race(
+    calls: Mapping[str, Callable[[], Any]], seconds: float, least_rounds: int = LEAST_ROUNDS, pause: float = 0.0
+) -> dict[str, float]:
+    """The shortest time of a call of each, in seconds; they take turns, for so many seconds each and rounds at least.
+
+    With more than one thread a pause before each turn lets the last one's threads leave the CPUs; a call then wakes its own.
+    """
+    repeats = {name: _repeats(call) for name, call in calls.items()}
+    best = dict.fromkeys(calls, float("inf"))
+    begun, rounds = time.perf_counter(), 0
+    while rounds < least_rounds or time.perf_counter() - begun < seconds * len(calls):
+        for name, call in calls.items():
+            if pause > 0:
+                time.sleep(pause)
+                call()
+            best[name] = min(best[name], _time(call, repeats[name]))
+        rounds += 1
+    return best
+
+
+def _repeats(call: Callable[[], Any]) -> int:
+    call()
+    return max(1, int(ROUND_SECONDS / max(_time(call, 1), 1e-7)))
+
+
+def _time(call: Callable[[], Any], repeats: int) -> float:
+    """The time of one of some calls."""
+    turns = range(repeats)
+    begun = time.perf_counter()
+    for _ in turns:
+        call()
+    return (time.perf_counter() - begun) / repeats

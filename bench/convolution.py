@@ -1,0 +1,63 @@
+"""Table C: the convolution kernels beside PyTorch's, in both of its memory formats: NCHW, and NHWC ("channels last").
+
+PyTorch cannot be given an output. Its backward pass is asked for the one gradient that the kernel computes.
+"""
+
+from typing import Any
+
+import numpy as np
+import peers
+from contest import Contender, Contest, writes
+from numpy.typing import DTypeLike, NDArray
+from rows import ConvolutionRow
+
+from fastnn import kernels
+
+Floats = NDArray[np.floating]
+Arrays = tuple[Floats, Floats, Floats, Floats]  # a, theta, b, dz
+OUTPUT_MASK = {"dz_to_da": [True, False, False], "dz_to_dtheta": [False, True, False]}
+
+
+def contest(row: ConvolutionRow, dtype: DTypeLike, names: list[str]) -> Contest:
+    """fastnn and the named peers on one row."""
+    rng = np.random.default_rng(0)
+    shapes = ((row.m, row.C, row.H, row.W), (row.K, row.C, row.f, row.f), (row.K,), row.z_shape)
+    a, theta, b, dz = (rng.uniform(-1, 1, shape).astype(dtype) for shape in shapes)
+    contenders = {"fastnn": fastnn(row, (a, theta, b, dz))}
+    if "PyTorch" in names:
+        torch = peers.torch()
+        contenders["PyTorch"] = pytorch(row, (a, theta, b, dz), torch.contiguous_format)
+        contenders["PyTorch NHWC"] = pytorch(row, (a, theta, b, dz), torch.channels_last)
+    pixels = row.m * row.z_shape[2] * row.z_shape[3]
+    depth = {"forward": row.C * row.f**2 + 1, "dz_to_dtheta": pixels, "dz_to_da": row.K * row.f**2}[row.operation]
+    return Contest(contenders, atol=depth * float(np.finfo(dtype).eps))
+
+
+def fastnn(row: ConvolutionRow, arrays: Arrays) -> Contender:
+    a, theta, b, dz = arrays
+    S, P = row.S, row.P
+    if row.operation == "forward":
+        z = np.empty_like(dz)
+        return writes(lambda: kernels.conv2d_forward(a, theta, b, S, P, z), z)
+    if row.operation == "dz_to_dtheta":
+        f, dtheta = row.f, np.empty_like(theta)
+        return writes(lambda: kernels.conv2d_dz_to_dtheta(a, dz, f, S, P, dtheta), dtheta)
+    n_in, da = (row.H, row.W), np.empty_like(a)
+    return writes(lambda: kernels.conv2d_dz_to_da(dz, theta, n_in, S, P, da), da)
+
+
+def pytorch(row: ConvolutionRow, arrays: Arrays, memory_format: Any) -> Contender:
+    torch = peers.torch()
+    a, theta, dz = (torch.from_numpy(arrays[i]).contiguous(memory_format=memory_format) for i in (0, 1, 3))
+    b, S, P = torch.from_numpy(arrays[2]), (row.S, row.S), (row.P, row.P)
+    if row.operation == "forward":
+
+        def run() -> Any:
+            return torch.nn.functional.conv2d(a, theta, b, S, P)
+    else:
+        backward, mask, place = torch.ops.aten.convolution_backward, OUTPUT_MASK[row.operation], row.operation != "dz_to_da"
+
+        def run() -> Any:
+            return backward(dz, a, theta, None, S, P, (1, 1), False, (0, 0), 1, mask)[place]
+
+    return Contender(run, lambda: run().contiguous().numpy())
