@@ -5,6 +5,7 @@ compute with `fastnn.ops`: the one of the two that the environment variable FAST
 """
 
 from fastnn.backend import ops
+from fastnn.compiled import warmup
 from fastnn.gradient_check import GradientCheck, check_gradients
 from fastnn.layers import AvgPool2D, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, Layer, MaxPool2D
 from fastnn.losses import Loss
@@ -38,4 +39,5 @@ __all__ = [
     "load",
     "ops",
     "set_num_threads",
+    "warmup",
 ]

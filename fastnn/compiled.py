@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -69,12 +70,13 @@ class Trainer:
 
         self._run = train.run
         self._aim = train.STEP
-        self.model, self.optimizer = model, optimizer
+        self.model, self.optimizer, self._dropouts = model, optimizer, _dropouts(model)
         self.net = network(model, loss, optimizer)
         self.size = min(batch_size, samples)
         self.workers = self._workers()
         self.workspace = train.workspace(self.net, self.size, self.workers)
         self._warm = False
+        self._order = np.arange(0)
 
     def _workers(self) -> int:
         """As many threads as have something to do, and one for a small step."""
@@ -97,15 +99,18 @@ class Trainer:
                 loss.cost(np.zeros((len(part), k), self.model.dtype), part)
         return rows
 
+    def step(self, x: NDArray[Any], y: NDArray[Any]) -> float:
+        """One step on one batch, of at most `batch_size` samples, as `inputs` and `targets` return them; its mean cost."""
+        if len(x) != len(self._order):
+            self._order = np.arange(len(x))
+        return self._steps(x, y, self._order, 0, 1)[0] / len(x)
+
     def epoch(self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64]) -> Iterator[tuple[int, float, int]]:
         """All batches in this order: after every few of them how many there were, the sum of costs, and the hits."""
         batches, begin, few = -(-len(order) // self.size), 0, 1
         while begin < batches:
             end, begun = min(begin + few, batches), time.perf_counter()
             cost, hits = self._steps(x, y, order, begin, end)
-            self.optimizer.steps = int(self.net.steps[0])
-            for layer in _dropouts(self.model):
-                layer.draws = int(self.net.steps[1])
             yield end - begin, cost, hits
             seconds = time.perf_counter() - begun
             few = max(1, int((end - begin) * min(2.0, SECONDS / max(seconds, 1e-9))))
@@ -119,4 +124,19 @@ class Trainer:
             return self._run(self.net, x, y, order, begin, end, self.size, self.workspace, self._aim, worker, team)
 
         result: tuple[float, int] = threads.together(work, workers)
+        self.optimizer.steps = int(self.net.steps[0])
+        for layer in self._dropouts:
+            layer.draws = int(self.net.steps[1])
         return result
+
+
+def warmup(model: Sequential, loss: str | Loss = "softmax_cross_entropy", optimizer: Optimizer | None = None) -> None:
+    """Compile, or load from disk, all that `fit` and `predict` will call for this model; the model stays as it is.
+
+    Without it the first step does so. The loss and the kind of optimiser are those that `fit` will get.
+    """
+    found, twin = losses.find(loss), copy.deepcopy(model)
+    shape = () if found.labels else model.output_shape
+    x, y = np.zeros((2, *model.input_shape), model.dtype), np.zeros((2, *shape), np.int64 if found.labels else model.dtype)
+    twin.fit(x, y, found, copy.copy(optimizer), epochs=1, batch_size=2, verbose=0)
+    twin.predict(x)

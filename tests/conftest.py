@@ -7,6 +7,7 @@ NUMBA_ONLY = [
     "test_elementary.py",
     "test_gemm.py",
     "test_namespace.py",
+    "test_networks.py",
     "test_njit.py",
     "test_readme.py",
     "test_specialisations.py",

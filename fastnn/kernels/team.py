@@ -22,7 +22,7 @@ PATIENCE = 4000  # looks at a counter, some 10 us, before a thread offers its co
 def _yield_address() -> int:
     """Of the C library's function that lets other threads run; of one that does nothing where there is none."""
     if os.name == "nt":
-        return ctypes.cast(ctypes.WinDLL("kernel32").SwitchToThread, ctypes.c_void_p).value or 0
+        return ctypes.cast(ctypes.CDLL("kernel32").SwitchToThread, ctypes.c_void_p).value or 0
     return ctypes.cast(ctypes.CDLL(None).sched_yield, ctypes.c_void_p).value or 0
 
 

@@ -1,0 +1,247 @@
+"""Networks in compiled code: the same numbers as layer by layer, inside @njit, in any number of threads, without allocation."""
+
+import numpy as np
+import pytest
+from networks import KINKED, LOSSES, SMOOTH, convolutional, dense, samples
+from numba import njit, prange
+from numba.core.runtime import rtsys
+
+import fastnn
+from fastnn import SGD, Adam, AdamW, Dense, Dropout, Sequential, compiled, jit, losses, plan
+
+OPTIMIZERS = {
+    "sgd": lambda: SGD(0.1),
+    "momentum": lambda: SGD(0.1, 0.9),
+    "nesterov": lambda: SGD(0.1, 0.9, nesterov=True),
+    "adam": lambda: Adam(0.01),
+    "adamw": lambda: AdamW(0.01, 0.1),
+}
+
+
+def batch(model, m, loss, seed=1):
+    """As compiled code takes it."""
+    x, y = samples(model, m, loss, seed)
+    return x.astype(model.dtype), y if y.dtype.kind == "i" else y.astype(model.dtype)
+
+
+def by_layers(model, x, y, loss, optimizer):
+    """One step, layer by layer; the cost before it."""
+    cost = model.cost_and_gradients(x, y, loss)
+    optimizer.step(model.parameters, model.gradients)
+    return cost
+
+
+def near(computed, expected, steps=1):
+    """Within the rounding of sums that are cut up in another way, which each step passes on."""
+    scale = np.abs(expected).max()
+    return np.abs(computed - expected).max() <= 200 * steps * np.finfo(expected.dtype).eps * scale
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("make", [dense, convolutional])
+def test_steps_are_those_of_the_layers(make, loss, dtype):
+    """5 steps over batches that are one slice, several, and not a multiple of anything: costs, gradients, parameters."""
+    last = "sigmoid" if loss == "binary_cross_entropy" else "identity"
+    first, second = (make(last=last, dtype=dtype) for _ in range(2))
+    optimizers = Adam(0.01), Adam(0.01)
+    net = first.compiled(loss, optimizers[0])
+    space = jit.workspace(net, 1100)
+    for number, m in enumerate((1, 7, 64, 1100, 33), 1):
+        x, y = batch(first, m, loss, number)
+        cost = jit.step(net, x, y, space)
+        assert np.isclose(cost, by_layers(second, x, y, loss, optimizers[1]), rtol=1e-4 if dtype is np.float32 else 1e-12)
+        assert near(first.gradients, second.gradients, number)
+        assert near(first.parameters, second.parameters, number)
+    assert near(jit.forward(net, x, space), second.forward(x).reshape(m, -1), number)
+
+
+@pytest.mark.parametrize("activation", [*SMOOTH, *KINKED])
+def test_every_activation(activation):
+    first, second = (convolutional(activation, dtype=np.float64) for _ in range(2))
+    x, y = batch(first, 40, "mean_squared_error")
+    net = first.compiled("mean_squared_error", SGD(0.1))
+    jit.step(net, x, y, jit.workspace(net, 40))
+    by_layers(second, x, y, "mean_squared_error", SGD(0.1))
+    assert near(first.gradients, second.gradients)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer(name):
+    first, second = (dense(dtype=np.float64) for _ in range(2))
+    optimizers = OPTIMIZERS[name](), OPTIMIZERS[name]()
+    net = first.compiled("mean_squared_error", optimizers[0])
+    space = jit.workspace(net, 20)
+    for seed in range(4):
+        x, y = batch(first, 20, "mean_squared_error", seed)
+        jit.step(net, x, y, space)
+        by_layers(second, x, y, "mean_squared_error", optimizers[1])
+    assert near(first.parameters, second.parameters, 4)
+
+
+@pytest.mark.parametrize("optimizer", [SGD(0.1, 0.9), Adam(0.01)])
+def test_fit_goes_the_same_way_in_numpy_and_compiled(optimizer, monkeypatch):
+    """An optimiser of a user's own class is not compiled: the layers' steps, with the same shuffles and dropout."""
+    own = type("Own", (type(optimizer),), {})
+    first, second = convolutional(seed=3, dtype=np.float64), convolutional(seed=3, dtype=np.float64)
+    x, y = samples(first, 150)
+    other = own.__new__(own)
+    other.__dict__.update(optimizer.__dict__)
+    histories = [
+        model.fit(x, y, optimizer=chosen, epochs=3, batch_size=32, verbose=0)
+        for model, chosen in ((first, optimizer), (second, other))
+    ]
+    assert np.allclose(histories[0]["loss"], histories[1]["loss"], rtol=1e-9)
+    assert histories[0]["accuracy"] == histories[1]["accuracy"]
+    assert np.allclose(first.parameters, second.parameters, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("make", [dense, convolutional])
+def test_the_number_of_threads_changes_no_bit(make, monkeypatch):
+    """Parameters after 20 steps with 1, 2, 3 and 7 threads, of a batch that is several slices."""
+    monkeypatch.setattr(compiled, "SMALL", 0)
+    found = []
+    for threads in (1, 2, 3, 7):
+        fastnn.set_num_threads(threads)
+        model = make()
+        x, y = batch(model, 2000, "softmax_cross_entropy")
+        trainer = compiled.Trainer(model, losses.find("softmax_cross_entropy"), Adam(0.01), 2000, 2000)
+        assert trainer.workers == min(threads, plan.groups(trainer.net.table, 2000))
+        rows, targets = trainer.inputs(x), trainer.targets(y, losses.find("softmax_cross_entropy"))
+        for _ in range(20):
+            trainer.step(rows, targets)
+        found.append(model.parameters.copy())
+    fastnn.set_num_threads(None)
+    assert all(np.array_equal(parameters, found[0]) for parameters in found)
+
+
+@njit
+def train(net, x, y, space, steps):
+    first = jit.cost(net, x, y, space)
+    for _ in range(steps):
+        last = jit.step(net, x, y, space)
+    return first, last
+
+
+def test_a_loop_of_the_users_own():
+    """Trained inside @njit, used outside."""
+    model = Sequential(Dense(16, "tanh"), Dense(1), input_shape=2, seed=2)
+    rng = np.random.default_rng(5)
+    x = rng.uniform(-1, 1, (64, 2)).astype(np.float32)
+    y = (x[:, :1] * x[:, 1:]).astype(np.float32)
+    net = model.compiled("mean_squared_error", Adam(0.01))
+    first, last = train(net, x, y, jit.workspace(net, 64), 500)
+    assert last < 0.05 * first
+    assert np.isclose(model.evaluate(x, y, "mean_squared_error").cost, last, rtol=0.1)
+
+
+@njit(parallel=True)
+def evolve(net, x, y, candidates, spaces, costs):
+    for i in prange(candidates.shape[0]):
+        own = jit.apart(net)
+        own.parameters[:] = candidates[i]
+        costs[i] = jit.cost(own, x, y, spaces[i])
+
+
+def test_prange_with_a_workspace_a_thread():
+    model = dense(dtype=np.float64)
+    x, y = batch(model, 30, "mean_squared_error")
+    net = model.compiled("mean_squared_error")
+    candidates = np.random.default_rng(6).normal(0, 1, (40, model.parameters.size))
+    spaces, costs = np.stack([jit.workspace(net, 30)] * 40), np.empty(40)
+    evolve(net, x, y, candidates, spaces, costs)
+    for candidate, cost in zip(candidates, costs, strict=True):
+        model.parameters = candidate
+        assert np.isclose(cost, losses.find("mean_squared_error").cost(model.forward(x), y), rtol=1e-12)
+
+
+def test_nothing_is_allocated_after_the_first_step():
+    """By compiled code: Numba counts what it takes, and what it gives back."""
+    model = convolutional(last="identity")
+    x, y = batch(model, 64, "softmax_cross_entropy")
+    net = model.compiled()
+    space = jit.workspace(net, 64)
+    train(net, x, y, space, 1)
+    before = rtsys.get_allocation_stats()
+    train(net, x, y, space, 50)
+    after = rtsys.get_allocation_stats()
+    assert after.alloc - before.alloc < 50
+
+
+def test_dropout_draws_anew_each_step_and_not_for_a_cost():
+    model = Sequential(Dense(8), Dropout(0.5), Dense(3), input_shape=4, dtype=np.float64)
+    x, y = batch(model, 16, "softmax_cross_entropy")
+    net = model.compiled()
+    space = jit.workspace(net, 16)
+    assert len({jit.gradient(net, x, y, space) for _ in range(5)}) == 5
+    assert jit.cost(net, x, y, space) == jit.cost(net, x, y, space)
+    assert np.allclose(jit.forward(net, x, space), model.predict(x))
+
+
+def test_apart_shares_nothing_that_learns():
+    model = dense()
+    net = model.compiled()
+    own = jit.apart(net)
+    x, y = batch(model, 8, "softmax_cross_entropy")
+    before = model.parameters.copy()
+    jit.step(own, x, y, jit.workspace(own, 8))
+    assert np.array_equal(model.parameters, before)
+    assert not np.array_equal(own.parameters, before)
+
+
+X, Y = np.zeros((8, 4), np.float32), np.zeros(8, np.int64)
+REFUSED = {
+    "x's size": (X[:, :3], Y, 8, ValueError, "x: expected shape"),
+    "no samples": (X[:0], Y[:0], 8, ValueError, "x: expected shape"),
+    "x's dtype": (X.astype(np.float64), Y, 8, TypeError, "x: expected"),
+    "workspace": (X, Y, 3, ValueError, "workspace: expected"),
+    "too few targets": (X, Y[:7], 8, ValueError, "y: expected"),
+    "rows": (X, np.zeros((8, 2), np.float32), 8, ValueError, "y: expected"),
+    "label": (X, Y + 3, 8, IndexError, "y: expected labels"),
+    "negative label": (X, Y - 1, 8, IndexError, "y: expected labels"),
+}
+
+
+@pytest.mark.parametrize("why", REFUSED)
+def test_refused(why):
+    """The rule that a call breaks, before anything is changed."""
+    x, y, m, error, message = REFUSED[why]
+    model = dense()
+    before = model.parameters.copy()
+    net = model.compiled()
+    with pytest.raises(error, match=message):
+        jit.step(net, x, y, jit.workspace(net, m if m != 3 else 1))
+    assert np.array_equal(model.parameters, before)
+
+
+def test_compiled_refuses_what_it_does_not_know():
+    class Own(SGD):
+        pass
+
+    class Layer(Dense):
+        pass
+
+    with pytest.raises(TypeError, match="optimizer: expected SGD, Adam or AdamW"):
+        dense().compiled(optimizer=Own(0.1))
+    with pytest.raises(ValueError, match="loss: expected one of"):
+        dense().compiled("hinge")
+    with pytest.raises(TypeError, match="layers: expected Dense"):
+        Sequential(Layer(3), input_shape=2).compiled()
+
+
+def test_threads_are_counted():
+    fastnn.set_num_threads(3)
+    assert fastnn.get_num_threads() == 3
+    for wrong in (0, -1, 1.5, "2"):
+        with pytest.raises(ValueError, match="n: expected an int of at least 1"):
+            fastnn.set_num_threads(wrong)
+    fastnn.set_num_threads(None)
+    assert fastnn.get_num_threads() >= 1
+
+
+def test_warmup_leaves_the_model_alone():
+    model = dense()
+    before = model.parameters.copy()
+    assert fastnn.warmup(model) is None
+    assert np.array_equal(model.parameters, before)
+    assert model.loss is None
