@@ -8,7 +8,7 @@ from fastnn.kernels import pool2x2
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, put_back
 from fastnn.kernels.overlap import apart
-from fastnn.kernels.pool_windows import EXACT, find_largest, forward, larger, span, total
+from fastnn.kernels.pool_windows import EXACT, backward_avg, find_largest, forward, larger, span, total, windows_over
 from fastnn.kernels.tiles import lanes
 
 
@@ -54,8 +54,7 @@ def spread(dz, da, windows, share):
     amounts = np.empty(W_out, da.dtype)
     for n, c in np.ndindex((m, C)):
         for y in range(H):
-            first = max(0, (y + P[0] - f[0]) // S[0] + 1)
-            behind = min(H_out, (y + P[0]) // S[0] + 1)
+            first, behind = windows_over(y, f[0], S[0], P[0], H_out)
             if first >= behind:
                 continue
             amounts[:] = 0
@@ -161,11 +160,13 @@ def avg_pool2d_dz_to_da(
     gradients, target = contiguous(dz), contiguous(da)
     m, C, H, W = a.shape
     share = dz.dtype.type(1 / (f[0] * f[1]))
-    if not pool2x2.covers(f, S, P, H, W):
-        target[:] = 0
-    if pool2x2.fits(f, S, P):
+    sizes = m * C, H, W, dz.shape[2], dz.shape[3]
+    if pool2x2.covers(f, S, P, H, W):
         pool2x2.backward_avg(address(gradients), address(target), m * C, H, W, share)
+    elif S[1] <= 2:
+        backward_avg(address(gradients), address(target), sizes, (f, S, P), share)
     else:
+        target[:] = 0
         spread(gradients, target, (f, S, P), share)
     put_back(target, da)
     return da

@@ -11,11 +11,14 @@ from fastnn.kernels.tiles import (
     element_size,
     evens,
     filled,
+    first_half,
     gathered,
     lanes,
     load_lanes,
     scaled,
+    second_half,
     store,
+    store_lanes,
     tile,
     where_larger,
 )
@@ -83,6 +86,51 @@ def forward(a, z, sizes, windows, join, start, share):
                     for y in range(top, bottom):
                         joined = join(joined, _cells(nothing, a + (p * H + y) * W * size, x, S[1], W, share))
                 store(scaled(joined, share), z + ((p * H_out + i) * W_out + j) * size, 0, 0, W_out - j)
+
+
+@compiled
+def backward_avg(dz, da, sizes, windows, share):
+    """(19) da = share times the sum of the dz of the windows over each cell, for strides of 1 or 2 across.
+
+    Cell x = q S + r - P of a row lies under windows q - k, k = 0, 1, ..., as long as k S + r < f.
+    """
+    (planes, H, W, H_out, W_out), (f, S, P) = sizes, windows
+    size, every = element_size(share), lanes(share)
+    for p in range(planes):
+        for y in range(H):
+            first, behind = windows_over(y, f[0], S[0], P[0], H_out)
+            rows, row = dz + p * H_out * W_out * size, da + (p * H + y) * W * size
+            for q in range(P[1] // S[1], (W - 1 + P[1]) // S[1] + 1, every):
+                place, x = row + (q * S[1] - P[1]) * size, q * S[1] - P[1]
+                even = _sum_over(rows, first, behind, q, (f[1] - 1) // S[1] + 1, W_out, share)
+                if S[1] == 1:
+                    store_lanes(even, place, _lane(-x, every), _lane(W - x, every))
+                else:
+                    odd = _sum_over(rows, first, behind, q, (f[1] - 2) // S[1] + 1, W_out, share)
+                    store_lanes(first_half(even, odd, every), place, _lane(-x, every), _lane(W - x, every))
+                    x += every
+                    place += every * size
+                    store_lanes(second_half(even, odd, every), place, _lane(-x, every), _lane(W - x, every))
+
+
+@compiled
+def windows_over(y, f, S, P, n_out):
+    """The range of windows over cell y along one axis."""
+    return max(0, (y + P - f) // S + 1), min(n_out, (y + P) // S + 1)
+
+
+@compiled
+def _sum_over(rows, first, behind, q, count, W_out, share):
+    """share times the sum of dz over rows first <= i < behind and columns q - k, k < count, for a vector of q."""
+    size, every, nothing = element_size(share), lanes(share), tile(share, 1, 1)
+    summed = nothing
+    for k in range(max(0, q - W_out + 1), min(count, q + every)):
+        j = q - k
+        for i in range(first, behind):
+            summed = added(
+                summed, load_lanes(nothing, rows + (i * W_out + j) * size, _lane(-j, every), _lane(W_out - j, every))
+            )
+    return scaled(summed, share)
 
 
 @compiled
