@@ -8,7 +8,18 @@ from fastnn.kernels import pool2x2
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, put_back
 from fastnn.kernels.overlap import apart
-from fastnn.kernels.pool_windows import EXACT, backward_avg, find_largest, forward, larger, span, total, windows_over
+from fastnn.kernels.pool_windows import (
+    EXACT,
+    backward_avg,
+    find_largest,
+    forward,
+    laid_out,
+    larger,
+    scratch_for,
+    span,
+    total,
+    windows_over,
+)
 from fastnn.kernels.tiles import lanes
 
 
@@ -32,19 +43,25 @@ def route(dz, images, da, windows):
     sizes = m * C, H, W, H_out, W_out
     vectors = H * W + W + P[1] < EXACT  # else places are no floats
     places = np.empty(W_out + lanes(low), da.dtype)
+    scratch = scratch_for(H if vectors else 0, W, S[1], low)
     for n, c in np.ndindex((m, C)):
+        plane, cells = address(images[n, c]), da[n, c].ravel()
+        if vectors:
+            rows = laid_out(plane, H, W, S[1], scratch, low)
         for i in range(H_out):
             top, bottom = span(i, f[0], S[0], P[0], H)
             if vectors:
-                find_largest((n * C + c, i), address(images), address(places), sizes, windows, low)
+                find_largest(i, rows, address(places), sizes, windows, low)
             for j in range(W_out):
                 left, right = span(j, f[1], S[1], P[1], W)
-                if vectors:
-                    cell = np.int64(places[j]) + j * S[1] - P[1] if places[j] >= 0 else top * W + left
-                    y, x = cell // W, cell % W
-                else:
+                if not vectors:
                     y, x = largest(images[n, c], top, bottom, left, right)
-                da[n, c, y, x] += dz[n, c, i, j]
+                    cell = y * W + x
+                elif places[j] >= 0:
+                    cell = np.int64(places[j]) + j * S[1] - P[1]
+                else:
+                    cell = top * W + left
+                cells[cell] += dz[n, c, i, j]
 
 
 @compiled

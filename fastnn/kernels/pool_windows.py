@@ -1,11 +1,15 @@
 """Pooling by windows of any size, stride and padding: a vector of windows of one output row at a time.
 
-Lane l of a vector belongs to window j + l. Its cells of one column of the windows lie S apart in a row of the image; lanes
-whose cell is padding keep what they are given. Addresses are in bytes, as in tiles.py. Planes are the images of all samples
-and channels, one behind the other; sizes is (planes, H, W, H', W'), windows (f, S, P).
+Lane l of a vector belongs to window j + l, and the cells of one column of such windows lie S apart in a row of the image.
+Lanes whose cell is padding must get what changes nothing. Under strides of 1 and 2 it lies beside the rows of a copy of one
+plane, the only scratch memory: masks for the ends of rows took longer than all else. Larger strides gather.
+
+Addresses are in bytes, as in tiles.py. Planes are the images of all samples and channels, one behind the other; sizes is
+(planes, H, W, H', W'), windows (f, S, P).
 """
 
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.layout import address, empty
 from fastnn.kernels.tiles import (
     added,
     element_size,
@@ -14,6 +18,7 @@ from fastnn.kernels.tiles import (
     first_half,
     gathered,
     lanes,
+    load,
     load_lanes,
     scaled,
     second_half,
@@ -50,17 +55,43 @@ def _lane(n, every):
 
 
 @compiled
+def margin(S, zero):
+    """Cells beside a row of `scratch_for`: as many as a vector of windows that meets the row can reach."""
+    return lanes(zero) * S
+
+
+@compiled
+def scratch_for(H, W, S, start):
+    """Memory for one plane with a margin of `start` at both ends of its rows, where strides of 1 or 2 make use of it."""
+    scratch = empty(H * (W + 2 * margin(S, start)) if S <= 2 else 0, start)
+    scratch[:] = start
+    return scratch
+
+
+@compiled
+def laid_out(plane, H, W, S, scratch, start):
+    """Where the plane's rows begin, and the step from row to row: in the scratch memory, if it is used."""
+    size, every = element_size(start), lanes(start)
+    if S > 2:
+        return plane, W * size
+    nothing, step = filled(tile(start, 1, 1), start), (W + 2 * margin(S, start)) * size
+    begin = address(scratch) + margin(S, start) * size
+    for y in range(H):
+        for x in range(0, W, every):
+            cells = load_lanes(nothing, plane + (y * W + x) * size, 0, _lane(W - x, every))
+            store(cells, begin + y * step + x * size, 0, 0, None)
+    return begin, step
+
+
+@compiled
 def _cells(others, row, x, S, W, zero):
-    """Cells x, x + S, ... of a row with W of them, and `others` in the lanes whose cell does not exist."""
+    """Cells x, x + S, ... of a row as `laid_out` puts it, and `others` in the lanes whose cell does not exist."""
     size, every = element_size(zero), lanes(zero)
     place = row + x * size
     if S == 1:
-        return load_lanes(others, place, _lane(-x, every), _lane(W - x, every))
+        return load(others, place, 0, 0, None)
     if S == 2:
-        low = load_lanes(others, place, _lane(-x, every), _lane(W - x, every))
-        x += every
-        high = load_lanes(others, place + every * size, _lane(-x, every), _lane(W - x, every))
-        return evens(low, high, every)
+        return evens(load(others, place, 0, 0, None), load(others, place + every * size, 0, 0, None), every)
     return gathered(others, place, S * size, _lane(-(x // S), every), _lane(-((x - W) // S), every))
 
 
@@ -75,7 +106,9 @@ def forward(a, z, sizes, windows, join, start, share):
     """(15), (16) z = share join_rs a_rs for each window, where start is the join of no cells."""
     (planes, H, W, H_out, W_out), (f, S, P) = sizes, windows
     size, every, nothing = element_size(share), lanes(share), filled(tile(share, 1, 1), start)
+    scratch = scratch_for(H, W, S[1], start)
     for p in range(planes):
+        rows, step = laid_out(a + p * H * W * size, H, W, S[1], scratch, start)
         for i in range(H_out):
             top, bottom = span(i, f[0], S[0], P[0], H)
             for j in range(0, W_out, every):
@@ -84,7 +117,7 @@ def forward(a, z, sizes, windows, join, start, share):
                 for s in range(first, behind):
                     x = j * S[1] - P[1] + s
                     for y in range(top, bottom):
-                        joined = join(joined, _cells(nothing, a + (p * H + y) * W * size, x, S[1], W, share))
+                        joined = join(joined, _cells(nothing, rows + y * step, x, S[1], W, share))
                 store(scaled(joined, share), z + ((p * H_out + i) * W_out + j) * size, 0, 0, W_out - j)
 
 
@@ -95,11 +128,13 @@ def backward_avg(dz, da, sizes, windows, share):
     Cell x = q S + r - P of a row lies under windows q - k, k = 0, 1, ..., as long as k S + r < f.
     """
     (planes, H, W, H_out, W_out), (f, S, P) = sizes, windows
-    size, every = element_size(share), lanes(share)
+    size, every, zero = element_size(share), lanes(share), type(share)(0)
+    scratch = scratch_for(H_out, W_out, 1, zero)
     for p in range(planes):
+        rows = laid_out(dz + p * H_out * W_out * size, H_out, W_out, 1, scratch, zero)
         for y in range(H):
             first, behind = windows_over(y, f[0], S[0], P[0], H_out)
-            rows, row = dz + p * H_out * W_out * size, da + (p * H + y) * W * size
+            row = da + (p * H + y) * W * size
             for q in range(P[1] // S[1], (W - 1 + P[1]) // S[1] + 1, every):
                 place, x = row + (q * S[1] - P[1]) * size, q * S[1] - P[1]
                 even = _sum_over(rows, first, behind, q, (f[1] - 1) // S[1] + 1, W_out, share)
@@ -120,27 +155,24 @@ def windows_over(y, f, S, P, n_out):
 
 
 @compiled
-def _sum_over(rows, first, behind, q, count, W_out, share):
+def _sum_over(plane, first, behind, q, count, W_out, share):
     """share times the sum of dz over rows first <= i < behind and columns q - k, k < count, for a vector of q."""
-    size, every, nothing = element_size(share), lanes(share), tile(share, 1, 1)
+    size, every, nothing, (rows, step) = element_size(share), lanes(share), tile(share, 1, 1), plane
     summed = nothing
     for k in range(max(0, q - W_out + 1), min(count, q + every)):
-        j = q - k
         for i in range(first, behind):
-            summed = added(
-                summed, load_lanes(nothing, rows + (i * W_out + j) * size, _lane(-j, every), _lane(W_out - j, every))
-            )
+            summed = added(summed, load(nothing, rows + i * step + (q - k) * size, 0, 0, None))
     return scaled(summed, share)
 
 
 @compiled
-def find_largest(row_of_windows, a, places, sizes, windows, low):
-    """(18) Where the largest cell of each window of a row is: place y W + s, the first one in row-major order, or -1.
+def find_largest(i, plane, places, sizes, windows, low):
+    """(18) Where the largest cell of each window of row i is: place y W + s, the first one in row-major order, or -1.
 
-    row_of_windows is (plane, i); places has a vector more than W' elements; low is minus infinity. -1 stands for the first
-    cell of a window that has nothing but low.
+    The plane is as `laid_out` puts it; places has a vector more than W' elements; low is minus infinity. -1 stands for the
+    first cell of a window that has nothing but low.
     """
-    (_, H, W, _, W_out), (f, S, P), (p, i) = sizes, windows, row_of_windows
+    (_, H, W, _, W_out), (f, S, P), (rows, step) = sizes, windows, plane
     size, every, nothing = element_size(low), lanes(low), filled(tile(low, 1, 1), low)
     unit = type(low)(1)
     top, bottom = span(i, f[0], S[0], P[0], H)
@@ -149,7 +181,7 @@ def find_largest(row_of_windows, a, places, sizes, windows, low):
         first, behind = _columns(j, f[1], S[1], P[1], W, every)
         for y in range(top, bottom):
             for s in range(first, behind):
-                cells = _cells(nothing, a + (p * H + y) * W * size, j * S[1] - P[1] + s, S[1], W, low)
+                cells = _cells(nothing, rows + y * step, j * S[1] - P[1] + s, S[1], W, low)
                 place = where_larger(best, cells, filled(nothing, type(low)(y * W + s)), place)
                 best = larger(best, cells)
         store(place, places + j * size, 0, 0, None)
