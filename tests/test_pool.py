@@ -57,6 +57,12 @@ def test_any_windows(dtype):
         check(images(rng, (2, 2, *n), dtype), f, rng.integers(1, 5, 2), P)
 
 
+@pytest.mark.parametrize(("f", "S", "P"), [(2, 2, 0), (3, 2, 1), (2, 3, 0)])
+def test_copies_live_as_long_as_they_are_read(f, S, P):
+    """Arrays in another order are copied; copies of this size, once freed, are no memory of the process any more."""
+    check(images(np.random.default_rng(4), (8, 8, 128, 64), np.float64), f, S, P, np.asfortranarray)
+
+
 def test_windows_far_larger_than_the_image():
     """The time depends on the image's cells, not on the window's."""
     a = np.arange(12.0).reshape(1, 1, 3, 4)

@@ -103,9 +103,9 @@ def max_pool2d_forward(
     (m, C, H_out, W_out), (H, W) = z.shape, a.shape[2:]
     one, low = a.dtype.type(1), a.dtype.type(-np.inf)
     if pool2x2.fits(f, S, P):
-        pool2x2.forward(address(images), address(target), m * C, H, W, larger, one)
+        pool2x2.forward(images, target, m * C, H, W, larger, one)
     else:
-        forward(address(images), address(target), (m * C, H, W, H_out, W_out), (f, S, P), larger, low, one)
+        forward(images, target, (m * C, H, W, H_out, W_out), (f, S, P), larger, low, one)
     put_back(target, z)
     return z
 
@@ -130,7 +130,7 @@ def max_pool2d_dz_to_da(
         target[:] = 0
     if pool2x2.fits(f, S, P):
         zero = a.dtype.type(0)
-        pool2x2.backward_max(address(gradients), address(images), address(target), m * C, H, W, zero)
+        pool2x2.backward_max(gradients, images, target, m * C, H, W, zero)
     else:
         route(gradients, images, target, (f, S, P))
     put_back(target, da)
@@ -153,9 +153,9 @@ def avg_pool2d_forward(
     (m, C, H_out, W_out), (H, W) = z.shape, a.shape[2:]
     share, zero = a.dtype.type(1 / (f[0] * f[1])), a.dtype.type(0)
     if pool2x2.fits(f, S, P):
-        pool2x2.forward(address(images), address(target), m * C, H, W, total, share)
+        pool2x2.forward(images, target, m * C, H, W, total, share)
     else:
-        forward(address(images), address(target), (m * C, H, W, H_out, W_out), (f, S, P), total, zero, share)
+        forward(images, target, (m * C, H, W, H_out, W_out), (f, S, P), total, zero, share)
     put_back(target, z)
     return z
 
@@ -179,9 +179,9 @@ def avg_pool2d_dz_to_da(
     share = dz.dtype.type(1 / (f[0] * f[1]))
     sizes = m * C, H, W, dz.shape[2], dz.shape[3]
     if pool2x2.covers(f, S, P, H, W):
-        pool2x2.backward_avg(address(gradients), address(target), m * C, H, W, share)
+        pool2x2.backward_avg(gradients, target, m * C, H, W, share)
     elif S[1] <= 2:
-        backward_avg(address(gradients), address(target), sizes, (f, S, P), share)
+        backward_avg(gradients, target, sizes, (f, S, P), share)
     else:
         target[:] = 0
         spread(gradients, target, (f, S, P), share)

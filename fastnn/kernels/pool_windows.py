@@ -4,8 +4,8 @@ Lane l of a vector belongs to window j + l, and the cells of one column of such 
 Lanes whose cell is padding must get what changes nothing. Under strides of 1 and 2 it lies beside the rows of a copy of one
 plane, the only scratch memory: masks for the ends of rows took longer than all else. Larger strides gather.
 
-Addresses are in bytes, as in tiles.py. Planes are the images of all samples and channels, one behind the other; sizes is
-(planes, H, W, H', W'), windows (f, S, P).
+Addresses are in bytes, as in tiles.py; the caller keeps the arrays. Planes are the images of all samples and channels, one
+behind the other; sizes is (planes, H, W, H', W'), windows (f, S, P).
 """
 
 from fastnn.kernels.jit import compiled
@@ -102,9 +102,9 @@ def _columns(j, f, S, P, W, every):
 
 
 @compiled
-def forward(a, z, sizes, windows, join, start, share):
+def forward(images, target, sizes, windows, join, start, share):
     """(15), (16) z = share join_rs a_rs for each window, where start is the join of no cells."""
-    (planes, H, W, H_out, W_out), (f, S, P) = sizes, windows
+    (planes, H, W, H_out, W_out), (f, S, P), a, z = sizes, windows, address(images), address(target)
     size, every, nothing = element_size(share), lanes(share), filled(tile(share, 1, 1), start)
     scratch = scratch_for(H, W, S[1], start)
     for p in range(planes):
@@ -122,12 +122,12 @@ def forward(a, z, sizes, windows, join, start, share):
 
 
 @compiled
-def backward_avg(dz, da, sizes, windows, share):
+def backward_avg(gradients, target, sizes, windows, share):
     """(19) da = share times the sum of the dz of the windows over each cell, for strides of 1 or 2 across.
 
     Cell x = q S + r - P of a row lies under windows q - k, k = 0, 1, ..., as long as k S + r < f.
     """
-    (planes, H, W, H_out, W_out), (f, S, P) = sizes, windows
+    (planes, H, W, H_out, W_out), (f, S, P), dz, da = sizes, windows, address(gradients), address(target)
     size, every, zero = element_size(share), lanes(share), type(share)(0)
     scratch = scratch_for(H_out, W_out, 1, zero)
     for p in range(planes):
