@@ -57,6 +57,18 @@ def test_any_windows(dtype):
         check(images(rng, (2, 2, *n), dtype), f, rng.integers(1, 5, 2), P)
 
 
+@pytest.mark.parametrize(("f", "S", "P"), [(2, 2, 0), (3, 2, 1), (2, 3, 0)])
+def test_copies_live_as_long_as_they_are_read(f, S, P):
+    """Arrays in another order are copied, and memory beyond 32 MB is no longer the process's once a copy is freed."""
+    a = np.ones((1, 4, 4096, 600), np.float32)
+    other = np.asfortranarray(a)
+    for name in ("max_pool2d_forward", "avg_pool2d_forward"):
+        z = getattr(kernels, name)(a, f, S, P)
+        assert np.array_equal(getattr(kernels, name)(other, f, S, P), z)
+    dz = np.asfortranarray(z)
+    assert np.array_equal(kernels.max_pool2d_dz_to_da(dz, other, f, S, P), kernels.max_pool2d_dz_to_da(z, a, f, S, P))
+
+
 def test_windows_far_larger_than_the_image():
     """The time depends on the image's cells, not on the window's."""
     a = np.arange(12.0).reshape(1, 1, 3, 4)

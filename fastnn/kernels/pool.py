@@ -8,7 +8,18 @@ from fastnn.kernels import pool2x2
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, put_back
 from fastnn.kernels.overlap import apart
-from fastnn.kernels.pool_windows import EXACT, find_largest, forward, larger, span, total
+from fastnn.kernels.pool_windows import (
+    EXACT,
+    backward_avg,
+    find_largest,
+    forward,
+    laid_out,
+    larger,
+    scratch_for,
+    span,
+    total,
+    windows_over,
+)
 from fastnn.kernels.tiles import lanes
 
 
@@ -32,19 +43,25 @@ def route(dz, images, da, windows):
     sizes = m * C, H, W, H_out, W_out
     vectors = H * W + W + P[1] < EXACT  # else places are no floats
     places = np.empty(W_out + lanes(low), da.dtype)
+    scratch = scratch_for(H if vectors else 0, W, S[1], low)
     for n, c in np.ndindex((m, C)):
+        plane, cells = address(images[n, c]), da[n, c].ravel()
+        if vectors:
+            rows = laid_out(plane, H, W, S[1], scratch, low)
         for i in range(H_out):
             top, bottom = span(i, f[0], S[0], P[0], H)
             if vectors:
-                find_largest((n * C + c, i), address(images), address(places), sizes, windows, low)
+                find_largest(i, rows, address(places), sizes, windows, low)
             for j in range(W_out):
                 left, right = span(j, f[1], S[1], P[1], W)
-                if vectors:
-                    cell = np.int64(places[j]) + j * S[1] - P[1] if places[j] >= 0 else top * W + left
-                    y, x = cell // W, cell % W
-                else:
+                if not vectors:
                     y, x = largest(images[n, c], top, bottom, left, right)
-                da[n, c, y, x] += dz[n, c, i, j]
+                    cell = y * W + x
+                elif places[j] >= 0:
+                    cell = np.int64(places[j]) + j * S[1] - P[1]
+                else:
+                    cell = top * W + left
+                cells[cell] += dz[n, c, i, j]
 
 
 @compiled
@@ -54,8 +71,7 @@ def spread(dz, da, windows, share):
     amounts = np.empty(W_out, da.dtype)
     for n, c in np.ndindex((m, C)):
         for y in range(H):
-            first = max(0, (y + P[0] - f[0]) // S[0] + 1)
-            behind = min(H_out, (y + P[0]) // S[0] + 1)
+            first, behind = windows_over(y, f[0], S[0], P[0], H_out)
             if first >= behind:
                 continue
             amounts[:] = 0
@@ -87,9 +103,9 @@ def max_pool2d_forward(
     (m, C, H_out, W_out), (H, W) = z.shape, a.shape[2:]
     one, low = a.dtype.type(1), a.dtype.type(-np.inf)
     if pool2x2.fits(f, S, P):
-        pool2x2.forward(address(images), address(target), m * C, H, W, larger, one)
+        pool2x2.forward(images, target, m * C, H, W, larger, one)
     else:
-        forward(address(images), address(target), (m * C, H, W, H_out, W_out), (f, S, P), larger, low, one)
+        forward(images, target, (m * C, H, W, H_out, W_out), (f, S, P), larger, low, one)
     put_back(target, z)
     return z
 
@@ -114,7 +130,7 @@ def max_pool2d_dz_to_da(
         target[:] = 0
     if pool2x2.fits(f, S, P):
         zero = a.dtype.type(0)
-        pool2x2.backward_max(address(gradients), address(images), address(target), m * C, H, W, zero)
+        pool2x2.backward_max(gradients, images, target, m * C, H, W, zero)
     else:
         route(gradients, images, target, (f, S, P))
     put_back(target, da)
@@ -137,9 +153,9 @@ def avg_pool2d_forward(
     (m, C, H_out, W_out), (H, W) = z.shape, a.shape[2:]
     share, zero = a.dtype.type(1 / (f[0] * f[1])), a.dtype.type(0)
     if pool2x2.fits(f, S, P):
-        pool2x2.forward(address(images), address(target), m * C, H, W, total, share)
+        pool2x2.forward(images, target, m * C, H, W, total, share)
     else:
-        forward(address(images), address(target), (m * C, H, W, H_out, W_out), (f, S, P), total, zero, share)
+        forward(images, target, (m * C, H, W, H_out, W_out), (f, S, P), total, zero, share)
     put_back(target, z)
     return z
 
@@ -161,11 +177,13 @@ def avg_pool2d_dz_to_da(
     gradients, target = contiguous(dz), contiguous(da)
     m, C, H, W = a.shape
     share = dz.dtype.type(1 / (f[0] * f[1]))
-    if not pool2x2.covers(f, S, P, H, W):
-        target[:] = 0
-    if pool2x2.fits(f, S, P):
-        pool2x2.backward_avg(address(gradients), address(target), m * C, H, W, share)
+    sizes = m * C, H, W, dz.shape[2], dz.shape[3]
+    if pool2x2.covers(f, S, P, H, W):
+        pool2x2.backward_avg(gradients, target, m * C, H, W, share)
+    elif S[1] <= 2:
+        backward_avg(gradients, target, sizes, (f, S, P), share)
     else:
+        target[:] = 0
         spread(gradients, target, (f, S, P), share)
     put_back(target, da)
     return da

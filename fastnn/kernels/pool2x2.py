@@ -7,10 +7,12 @@ ways lead from memory to them and back:
             shuffles sort out the upper and the lower rows, of which a vector has as many as `parts`
     rows    else, and for what is left: the windows of one row, with the last vectors cut off where the row ends
 
-Addresses are in bytes, as in tiles.py. Planes are the images of all samples and channels, one behind the other.
+Addresses are in bytes, as in tiles.py. Numba frees an array after its last use, and an address is none: the caller keeps the
+arrays. Planes are the images of all samples and channels, one behind the other.
 """
 
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.layout import address
 from fastnn.kernels.pool_windows import larger
 from fastnn.kernels.tiles import (
     element_size,
@@ -110,8 +112,9 @@ def _joined(planes, H):
 
 
 @compiled
-def forward(a, z, planes, H, W, join, share):
+def forward(images, target, planes, H, W, join, share):
     """(15), (16) z = share join_rs a_rs for each window."""
+    a, z = address(images), address(target)
     planes, H = _joined(planes, H)
     every, done = lanes(share), 0
     if planes == 1 and every == W:
@@ -143,8 +146,9 @@ def _forward_flat(a, z, cells, parts, join, share):
 
 
 @compiled
-def backward_max(dz, a, da, planes, H, W, zero):
+def backward_max(gradients, images, target, planes, H, W, zero):
     """(18) da: each dz goes to the first of the largest cells of its window. Cells in no window are not written."""
+    dz, a, da = address(gradients), address(images), address(target)
     planes, H = _joined(planes, H)
     every, done = lanes(zero), 0
     if planes == 1 and every == W:
@@ -179,8 +183,9 @@ def _backward_max_flat(dz, a, da, cells, parts, zero):
 
 
 @compiled
-def backward_avg(dz, da, planes, H, W, share):
+def backward_avg(gradients, target, planes, H, W, share):
     """(19) da = share dz in each cell of a window. Cells in no window are not written."""
+    dz, da = address(gradients), address(target)
     planes, H = _joined(planes, H)
     every, done = lanes(share), 0
     if planes == 1 and every == W:

@@ -1,21 +1,29 @@
 """Pooling by windows of any size, stride and padding: a vector of windows of one output row at a time.
 
-Lane l of a vector belongs to window j + l. Its cells of one column of the windows lie S apart in a row of the image; lanes
-whose cell is padding keep what they are given. Addresses are in bytes, as in tiles.py. Planes are the images of all samples
-and channels, one behind the other; sizes is (planes, H, W, H', W'), windows (f, S, P).
+Lane l of a vector belongs to window j + l, and the cells of one column of such windows lie S apart in a row of the image.
+Lanes whose cell is padding must get what changes nothing. Under strides of 1 and 2 it lies beside the rows of a copy of one
+plane, the only scratch memory: masks for the ends of rows took longer than all else. Larger strides gather.
+
+Addresses are in bytes, as in tiles.py; the caller keeps the arrays. Planes are the images of all samples and channels, one
+behind the other; sizes is (planes, H, W, H', W'), windows (f, S, P).
 """
 
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.layout import address, empty
 from fastnn.kernels.tiles import (
     added,
     element_size,
     evens,
     filled,
+    first_half,
     gathered,
     lanes,
+    load,
     load_lanes,
     scaled,
+    second_half,
     store,
+    store_lanes,
     tile,
     where_larger,
 )
@@ -47,17 +55,43 @@ def _lane(n, every):
 
 
 @compiled
+def margin(S, zero):
+    """Cells beside a row of `scratch_for`: as many as a vector of windows that meets the row can reach."""
+    return lanes(zero) * S
+
+
+@compiled
+def scratch_for(H, W, S, start):
+    """Memory for one plane with a margin of `start` at both ends of its rows, where strides of 1 or 2 make use of it."""
+    scratch = empty(H * (W + 2 * margin(S, start)) if S <= 2 else 0, start)
+    scratch[:] = start
+    return scratch
+
+
+@compiled
+def laid_out(plane, H, W, S, scratch, start):
+    """Where the plane's rows begin, and the step from row to row: in the scratch memory, if it is used."""
+    size, every = element_size(start), lanes(start)
+    if S > 2:
+        return plane, W * size
+    nothing, step = filled(tile(start, 1, 1), start), (W + 2 * margin(S, start)) * size
+    begin = address(scratch) + margin(S, start) * size
+    for y in range(H):
+        for x in range(0, W, every):
+            cells = load_lanes(nothing, plane + (y * W + x) * size, 0, _lane(W - x, every))
+            store(cells, begin + y * step + x * size, 0, 0, None)
+    return begin, step
+
+
+@compiled
 def _cells(others, row, x, S, W, zero):
-    """Cells x, x + S, ... of a row with W of them, and `others` in the lanes whose cell does not exist."""
+    """Cells x, x + S, ... of a row as `laid_out` puts it, and `others` in the lanes whose cell does not exist."""
     size, every = element_size(zero), lanes(zero)
     place = row + x * size
     if S == 1:
-        return load_lanes(others, place, _lane(-x, every), _lane(W - x, every))
+        return load(others, place, 0, 0, None)
     if S == 2:
-        low = load_lanes(others, place, _lane(-x, every), _lane(W - x, every))
-        x += every
-        high = load_lanes(others, place + every * size, _lane(-x, every), _lane(W - x, every))
-        return evens(low, high, every)
+        return evens(load(others, place, 0, 0, None), load(others, place + every * size, 0, 0, None), every)
     return gathered(others, place, S * size, _lane(-(x // S), every), _lane(-((x - W) // S), every))
 
 
@@ -68,11 +102,13 @@ def _columns(j, f, S, P, W, every):
 
 
 @compiled
-def forward(a, z, sizes, windows, join, start, share):
+def forward(images, target, sizes, windows, join, start, share):
     """(15), (16) z = share join_rs a_rs for each window, where start is the join of no cells."""
-    (planes, H, W, H_out, W_out), (f, S, P) = sizes, windows
+    (planes, H, W, H_out, W_out), (f, S, P), a, z = sizes, windows, address(images), address(target)
     size, every, nothing = element_size(share), lanes(share), filled(tile(share, 1, 1), start)
+    scratch = scratch_for(H, W, S[1], start)
     for p in range(planes):
+        rows, step = laid_out(a + p * H * W * size, H, W, S[1], scratch, start)
         for i in range(H_out):
             top, bottom = span(i, f[0], S[0], P[0], H)
             for j in range(0, W_out, every):
@@ -81,18 +117,62 @@ def forward(a, z, sizes, windows, join, start, share):
                 for s in range(first, behind):
                     x = j * S[1] - P[1] + s
                     for y in range(top, bottom):
-                        joined = join(joined, _cells(nothing, a + (p * H + y) * W * size, x, S[1], W, share))
+                        joined = join(joined, _cells(nothing, rows + y * step, x, S[1], W, share))
                 store(scaled(joined, share), z + ((p * H_out + i) * W_out + j) * size, 0, 0, W_out - j)
 
 
 @compiled
-def find_largest(row_of_windows, a, places, sizes, windows, low):
-    """(18) Where the largest cell of each window of a row is: place y W + s, the first one in row-major order, or -1.
+def backward_avg(gradients, target, sizes, windows, share):
+    """(19) da = share times the sum of the dz of the windows over each cell, for strides of 1 or 2 across.
 
-    row_of_windows is (plane, i); places has a vector more than W' elements; low is minus infinity. -1 stands for the first
-    cell of a window that has nothing but low.
+    Cell x = q S + r - P of a row lies under windows q - k, k = 0, 1, ..., as long as k S + r < f.
     """
-    (_, H, W, _, W_out), (f, S, P), (p, i) = sizes, windows, row_of_windows
+    (planes, H, W, H_out, W_out), (f, S, P), dz, da = sizes, windows, address(gradients), address(target)
+    size, every, zero = element_size(share), lanes(share), type(share)(0)
+    scratch = scratch_for(H_out, W_out, 1, zero)
+    for p in range(planes):
+        rows = laid_out(dz + p * H_out * W_out * size, H_out, W_out, 1, scratch, zero)
+        for y in range(H):
+            first, behind = windows_over(y, f[0], S[0], P[0], H_out)
+            row = da + (p * H + y) * W * size
+            for q in range(P[1] // S[1], (W - 1 + P[1]) // S[1] + 1, every):
+                place, x = row + (q * S[1] - P[1]) * size, q * S[1] - P[1]
+                even = _sum_over(rows, first, behind, q, (f[1] - 1) // S[1] + 1, W_out, share)
+                if S[1] == 1:
+                    store_lanes(even, place, _lane(-x, every), _lane(W - x, every))
+                else:
+                    odd = _sum_over(rows, first, behind, q, (f[1] - 2) // S[1] + 1, W_out, share)
+                    store_lanes(first_half(even, odd, every), place, _lane(-x, every), _lane(W - x, every))
+                    x += every
+                    place += every * size
+                    store_lanes(second_half(even, odd, every), place, _lane(-x, every), _lane(W - x, every))
+
+
+@compiled
+def windows_over(y, f, S, P, n_out):
+    """The range of windows over cell y along one axis."""
+    return max(0, (y + P - f) // S + 1), min(n_out, (y + P) // S + 1)
+
+
+@compiled
+def _sum_over(plane, first, behind, q, count, W_out, share):
+    """share times the sum of dz over rows first <= i < behind and columns q - k, k < count, for a vector of q."""
+    size, every, nothing, (rows, step) = element_size(share), lanes(share), tile(share, 1, 1), plane
+    summed = nothing
+    for k in range(max(0, q - W_out + 1), min(count, q + every)):
+        for i in range(first, behind):
+            summed = added(summed, load(nothing, rows + i * step + (q - k) * size, 0, 0, None))
+    return scaled(summed, share)
+
+
+@compiled
+def find_largest(i, plane, places, sizes, windows, low):
+    """(18) Where the largest cell of each window of row i is: place y W + s, the first one in row-major order, or -1.
+
+    The plane is as `laid_out` puts it; places has a vector more than W' elements; low is minus infinity. -1 stands for the
+    first cell of a window that has nothing but low.
+    """
+    (_, H, W, _, W_out), (f, S, P), (rows, step) = sizes, windows, plane
     size, every, nothing = element_size(low), lanes(low), filled(tile(low, 1, 1), low)
     unit = type(low)(1)
     top, bottom = span(i, f[0], S[0], P[0], H)
@@ -101,7 +181,7 @@ def find_largest(row_of_windows, a, places, sizes, windows, low):
         first, behind = _columns(j, f[1], S[1], P[1], W, every)
         for y in range(top, bottom):
             for s in range(first, behind):
-                cells = _cells(nothing, a + (p * H + y) * W * size, j * S[1] - P[1] + s, S[1], W, low)
+                cells = _cells(nothing, rows + y * step, j * S[1] - P[1] + s, S[1], W, low)
                 place = where_larger(best, cells, filled(nothing, type(low)(y * W + s)), place)
                 best = larger(best, cells)
         store(place, places + j * size, 0, 0, None)

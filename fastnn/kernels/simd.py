@@ -167,12 +167,18 @@ class Code:
 
     def store(self, vector: Any, address: Any, v: int) -> None:
         place = self.pointer(address, self.t.vector, v * self.t.lanes * self.t.size)
-        if not self._masked(v):
+        if self._masked(v):
+            self._store(vector, place, self.mask)
+        else:
             self.builder.store(vector, place, align=self.t.size)
-            return
+
+    def store_lanes(self, vector: Any, address: Any, first: Any, behind: Any) -> None:
+        self._store(vector, self.pointer(address, self.t.vector), self._between(first, behind))
+
+    def _store(self, vector: Any, place: Any, mask: Any) -> None:
         i32 = ir.IntType(32)
-        function = self.function("masked.store", ir.VoidType(), [self.t.vector, place.type, i32, self.mask.type], ".p0")
-        self.builder.call(function, [vector, place, ir.Constant(i32, self.t.size), self.mask])
+        function = self.function("masked.store", ir.VoidType(), [self.t.vector, place.type, i32, mask.type], ".p0")
+        self.builder.call(function, [vector, place, ir.Constant(i32, self.t.size), mask])
 
     def prefetch(self, address: Any, offset: int, writes: int, closeness: int) -> None:
         place, i32 = self.pointer(address, ir.IntType(8), offset), ir.IntType(32)

@@ -28,7 +28,8 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     prefetch_line(address)                        asks for one that will be read some time later
     transposed(t)                                 rows become lanes; as many rows as lanes, and one vector a row
     load_lanes(t, address, first, behind)         memory in lanes first <= i < behind, the only ones read, else t; one vector
-    gathered(t, address, step, first, behind)     the same with lane i at address + i * step
+    store_lanes(t, address, first, behind)        those lanes -> memory; one vector
+    gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
@@ -318,6 +319,16 @@ def load_lanes(typing_context, t, address, first, behind):
         return builder.insert_value(value, loaded, 0)
 
     return t(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def store_lanes(typing_context, t, address, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, first, behind = args
+        Code(builder, t).store_lanes(builder.extract_value(value, 0), address, first, behind)
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic
