@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
+from numba.core.errors import TypingError
 from numba.core.imputils import impl_ret_borrowed, impl_ret_new_ref
 from numba.extending import intrinsic, overload
 from numba.np.arrayobj import populate_array
@@ -32,31 +33,43 @@ def strided(typing_context: Any, array: Any) -> Any:
     return array.copy(layout="A")(array), generate
 
 
-def _view(dtype: types.Type, signature_of: Any) -> Any:
-    """The signature and the code of a row of n elements at an address, which somebody else keeps in memory."""
-    row = types.Array(dtype, 1, "C")
+def _view(address: types.Type, view: types.Array, takes: tuple[types.Type, ...], sizes: int) -> Any:
+    """The signature and the code of a contiguous array at an address, which somebody else keeps in memory."""
+    if not isinstance(address, types.Integer):
+        raise TypingError(f"expected an address, got {address}")
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        element = context.get_data_type(dtype)
-        size = context.get_constant(types.intp, context.get_abi_sizeof(element))
-        view = context.make_array(row)(context, builder)
+        element = context.get_data_type(view.dtype)
+        step = size = context.get_constant(types.intp, context.get_abi_sizeof(element))
+        shape = args[1 : 1 + sizes]
+        strides: list[Any] = []
+        for n in reversed(shape):
+            strides.insert(0, step)
+            step = builder.mul(step, n)
+        array = context.make_array(view)(context, builder)
         place = builder.inttoptr(args[0], element.as_pointer())
-        populate_array(view, data=place, shape=(args[1],), strides=(size,), itemsize=size, meminfo=None)
-        return impl_ret_new_ref(context, builder, row, view._getvalue())
+        populate_array(array, data=place, shape=shape, strides=strides, itemsize=size, meminfo=None)
+        return impl_ret_new_ref(context, builder, view, array._getvalue())
 
-    return signature_of(row), generate
+    return view(*takes), generate
 
 
 @intrinsic
 def at(typing_context: Any, address: Any, n: Any, zero: Any) -> Any:
     """The row of n elements of zero's dtype at an address; nothing is checked, and nothing kept alive."""
-    return _view(zero, lambda row: row(types.int64, types.int64, zero))
+    return _view(address, types.Array(zero, 1, "C"), (types.int64, types.int64, zero), 1)
+
+
+@intrinsic
+def rows_at(typing_context: Any, address: Any, m: Any, n: Any, zero: Any) -> Any:
+    """The m contiguous rows of n elements at an address, as `at`."""
+    return _view(address, types.Array(zero, 2, "C"), (types.int64, types.int64, types.int64, zero), 2)
 
 
 @intrinsic
 def integers_at(typing_context: Any, address: Any, n: Any) -> Any:
-    """The row of n int64 at an address."""
-    return _view(types.int64, lambda row: row(types.int64, types.int64))
+    """The row of n int64 at an address, as `at`."""
+    return _view(address, types.Array(types.int64, 1, "C"), (types.int64, types.int64), 1)
 
 
 def empty(shape: Any, zero: Any) -> Any:
