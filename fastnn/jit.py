@@ -31,7 +31,7 @@ from fastnn.kernels.train import COST, GRADIENT, STEP, Network, base_of, go_thro
 from fastnn.kernels.workspace import TEAM, elements, lay_out, slices_of, whole_lines
 from fastnn.shapes import LABEL_RANGE
 
-__all__ = ["Network", "apart", "cost", "forward", "gradient", "step", "workspace"]
+__all__ = ["Network", "apart", "cost", "forward", "gradient", "step", "with_parameters", "workspace"]
 
 
 @whole
@@ -49,6 +49,14 @@ def apart(net):
     return Network(
         net.table, net.parameters.copy(), net.gradients.copy(), net.moments.copy(), net.settings.copy(), net.steps.copy()
     )
+
+
+@whole
+def with_parameters(net, parameters):
+    """The network with other parameters, a contiguous array of as many; all else is shared."""
+    if parameters.size != net.parameters.size:
+        raise ValueError("parameters: expected as many as the network has")
+    return Network(net.table, contiguous(parameters), net.gradients, net.moments, net.settings, net.steps)
 
 
 @whole

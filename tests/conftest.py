@@ -6,6 +6,7 @@ NUMBA_ONLY = [
     "test_cache.py",
     "test_elementary.py",
     "test_gemm.py",
+    "test_loops.py",
     "test_namespace.py",
     "test_networks.py",
     "test_njit.py",

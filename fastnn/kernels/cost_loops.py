@@ -10,7 +10,7 @@ import numpy as np
 from fastnn.kernels import elementary
 from fastnn.kernels.bits import from_ordered, ordered, wide
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.layout import address, at, empty, integers_at
+from fastnn.kernels.layout import address, at, empty, integers_at, rows_at
 from fastnn.kernels.shared import shared
 from fastnn.kernels.tiles import element_size
 
@@ -34,67 +34,77 @@ def block_rows(k):
 
 
 @compiled
-def exponentials(z, y_hat, highest, m, k):
-    """(26) y^_i = e^(z_i - max z), not yet divided, for m rows of logits; the maxima go to `highest`.
+def exponentials(z, y_hat, highest):
+    """(26) y^_i = e^(z_i - max z), not yet divided, for rows of logits; the maxima go to `highest`.
 
     The exponential runs over all rows at once, because one row of a few classes does not fill a vector.
     """
     wide()
-    for n in range(m):
-        first = n * k
-        top = ordered(z[first])
-        for i in range(1, k):
-            top = max(top, ordered(z[first + i]))  # a NaN that is passed over makes the row's sum NaN all the same
+    for n in range(z.shape[0]):
+        top = ordered(z[n, 0])
+        for i in range(1, z.shape[1]):
+            top = max(top, ordered(z[n, i]))  # a NaN that is passed over makes the row's sum NaN all the same
         highest[n] = from_ordered(top)
-        for i in range(k):
-            y_hat[first + i] = z[first + i] - highest[n]
-    for i in range(y_hat.size):
-        y_hat[i] = elementary.exp(y_hat[i])
+        for i in range(z.shape[1]):
+            y_hat[n, i] = z[n, i] - highest[n]
+    row = y_hat.ravel()
+    for i in range(row.size):
+        row[i] = elementary.exp(row[i])
 
 
 @compiled
-def sum_of(row, zero):
-    total = zero
-    for i in range(row.size):
-        total += row[i]
-    return total
+def row_sums(y_hat, totals):
+    for n in range(y_hat.shape[0]):
+        total = y_hat.dtype.type(0)
+        for i in range(y_hat.shape[1]):
+            total += y_hat[n, i]
+        totals[n] = total
 
 
 @shared
 def softmax_at(z: int, y_hat: int, m: int, k: int, zero: float) -> None:
     """(26) y^_i = e^z_i / sum_c e^z_c."""
     rows = block_rows(k)
-    highest = empty(rows, zero)
+    highest, totals = empty(rows, zero), empty(rows, zero)
     for first in range(0, m, rows):
         count, offset = min(rows, m - first), first * k * element_size(zero)
-        exponentials(at(z + offset, count * k, zero), at(y_hat + offset, count * k, zero), highest, count, k)
+        block = rows_at(y_hat + offset, count, k, zero)
+        exponentials(rows_at(z + offset, count, k, zero), block, highest)
+        row_sums(block, totals)
         for n in range(count):
-            row = at(y_hat + offset + n * k * element_size(zero), k, zero)
-            total = sum_of(row, zero)
+            total = totals[n]  # read once: it could share memory with what is written
             for i in range(k):
-                row[i] /= total
+                block[n, i] /= total
 
 
 @compiled
-def log_likelihood(z, highest, log_total, y):
-    """(27) sum_i y_i log y^_i of a sample with the logits z (k,), log y^_i = (z_i - max z) - log sum e^(z_c - max z)."""
+def log_likelihoods(z, highest, totals, labels, y):
+    """(27) sum_i y_i log y^_i over rows, log y^_i = (z_i - max z) - log sum e^(z_c - max z); y counts without labels."""
     total = 0.0
-    for i in range(z.size):
-        if y[i] != 0:
-            total += y[i] * ((z[i] - highest) - log_total)
+    for n in range(z.shape[0]):
+        log_total = elementary.log(totals[n])
+        if labels.size > 0:
+            total += (z[n, labels[n]] - highest[n]) - log_total
+        else:
+            for i in range(z.shape[1]):
+                if y[n, i] != 0:
+                    total += y[n, i] * ((z[n, i] - highest[n]) - log_total)
     return total
 
 
 @compiled
-def difference(y_hat, total, label, y, share):
-    """(32) (y^_i - y_i) share, in place of e^(z_i - max z) whose sum is `total`; y counts where the label is negative."""
+def differences(y_hat, totals, labels, y, share):
+    """(32) (y^_i - y_i) share, in place of e^(z_i - max z) whose sums are `totals`; y counts without labels."""
     one = y_hat.dtype.type(1)
-    if label >= 0:
-        for i in range(y_hat.size):
-            y_hat[i] = (y_hat[i] / total - (one if label == i else one - one)) * share
-    else:
-        for i in range(y_hat.size):
-            y_hat[i] = (y_hat[i] / total - y[i]) * share
+    for n in range(y_hat.shape[0]):
+        total = totals[n]
+        if labels.size > 0:
+            label = labels[n]
+            for i in range(y_hat.shape[1]):
+                y_hat[n, i] = (y_hat[n, i] / total - (one if label == i else one - one)) * share
+        else:
+            for i in range(y_hat.shape[1]):
+                y_hat[n, i] = (y_hat[n, i] / total - y[n, i]) * share
 
 
 @shared
@@ -102,38 +112,27 @@ def softmax_cost_dz_at(
     z: int, y: int, is_labels: int, m: int, k: int, share: float, dz: int, cost: int, zero: float
 ) -> None:
     """(27) and (32), with y m labels, int64 and in range, or m rows of k; where dz or cost is 0 it is not asked for."""
-    size, rows = element_size(zero), min(m, block_rows(k))
-    highest, scratch = empty(rows, zero), empty(rows * k if dz == 0 else 0, zero)
+    rows = min(m, block_rows(k))
+    highest, totals, scratch = empty(rows, zero), empty(rows, zero), empty(rows * k if dz == 0 else 0, zero)
     for first in range(0, m, rows):
-        count, offset = min(rows, m - first), first * k * size
-        target = dz + offset if dz != 0 else address(scratch)
-        exponentials(at(z + offset, count * k, zero), at(target, count * k, zero), highest, count, k)
-        block = 0.0
-        for n in range(count):
-            place = offset + n * k * size
-            logits, y_hat, weights = at(z + place, k, zero), at(target + n * k * size, k, zero), at(y + place, k, zero)
-            label = integers_at(y + (first + n) * LABEL_BYTES, 1)[0] if is_labels != 0 else -1
-            total = sum_of(y_hat, zero)
-            if cost != 0:
-                log_total = elementary.log(total)
-                if label >= 0:
-                    block -= (logits[label] - highest[n]) - log_total
-                else:
-                    block -= log_likelihood(logits, highest[n], log_total, weights)
-            if dz != 0:
-                difference(y_hat, total, label, weights, share)
+        count, offset = min(rows, m - first), first * k * element_size(zero)
+        logits, weights = rows_at(z + offset, count, k, zero), rows_at(y + offset, count, k, zero)
+        labels = integers_at(y + first * LABEL_BYTES, count if is_labels != 0 else 0)
+        y_hat = rows_at(dz + offset if dz != 0 else address(scratch), count, k, zero)
+        exponentials(logits, y_hat, highest)
+        row_sums(y_hat, totals)
         if cost != 0:
-            add(block, cost)
+            add(-log_likelihoods(logits, highest, totals, labels, weights), cost)
+        if dz != 0:
+            differences(y_hat, totals, labels, weights, share)
 
 
 @shared
 def softmax_hits_at(z: int, y: int, is_labels: int, m: int, k: int, zero: float) -> int:
     """How many rows of logits have their largest, or first NaN, at the label, or where the target's row has its own."""
-    hits = 0
+    hits, logits, labels, weights = 0, rows_at(z, m, k, zero), integers_at(y, m), rows_at(y, m, k, zero)
     for n in range(m):
-        offset = n * k * element_size(zero)
-        label = integers_at(y + n * LABEL_BYTES, 1)[0] if is_labels != 0 else largest(at(y + offset, k, zero))
-        hits += largest(at(z + offset, k, zero)) == label
+        hits += largest(logits, n) == (labels[n] if is_labels != 0 else largest(weights, n))
     return hits
 
 
@@ -152,11 +151,11 @@ def side_hits_at(a: int, y: int, m: int, k: int, border: float, zero: float) -> 
 
 
 @compiled
-def largest(row):
-    """Where NumPy's argmax finds it."""
+def largest(rows, n):
+    """Where NumPy's argmax finds it in row n."""
     best = 0
-    for i in range(1, row.size):
-        if row[best] == row[best] and not row[i] <= row[best]:
+    for i in range(1, rows.shape[1]):
+        if rows[n, best] == rows[n, best] and not rows[n, i] <= rows[n, best]:
             best = i
     return best
 
@@ -189,8 +188,8 @@ def sigmoid_dz_at(z: int, y: int, n: int, share: float, dz: int, zero: float) ->
         target[i] = (elementary.sigmoid(logits[i]) - targets[i]) * share
 
 
-@compiled
-def sigmoid_cost_dz_at(z, y, n, share, dz, cost, zero):
+@shared
+def sigmoid_cost_dz_at(z: int, y: int, n: int, share: float, dz: int, cost: int, zero: float) -> None:
     """(5), (12)."""
     add(sigmoid_cost_at(z, y, n, zero), cost)
     sigmoid_dz_at(z, y, n, share, dz, zero)
@@ -226,8 +225,8 @@ def binary_da_at(a: int, y: int, n: int, share: float, da: int, zero: float) -> 
         target[i] = (rise - fall) * share
 
 
-@compiled
-def binary_cost_da_at(a, y, n, share, da, cost, zero):
+@shared
+def binary_cost_da_at(a: int, y: int, n: int, share: float, da: int, cost: int, zero: float) -> None:
     """(5), (39)."""
     add(binary_cost_at(a, y, n, zero), cost)
     binary_da_at(a, y, n, share, da, zero)
@@ -256,8 +255,8 @@ def mean_squared_da_at(a: int, y: int, n: int, share: float, da: int, zero: floa
         target[i] = (activations[i] - targets[i]) * share
 
 
-@compiled
-def mean_squared_cost_da_at(a, y, n, share, da, cost, zero):
+@shared
+def mean_squared_cost_da_at(a: int, y: int, n: int, share: float, da: int, cost: int, zero: float) -> None:
     """(4)."""
     add(mean_squared_cost_at(a, y, n, zero), cost)
     mean_squared_da_at(a, y, n, share, da, zero)

@@ -174,8 +174,6 @@ def {contract.name}({parameters}):
         "ndarray": np.ndarray,
         "plain": _plain,
         "reason": _reason,
-        "single": arguments.FLOATS[0],
-        "double": arguments.FLOATS[1],
     }
     exec(source, scope)
     return scope[contract.name]  # type: ignore[return-value]  # what exec made has no type
@@ -186,7 +184,8 @@ def _is_usual(contract: Contract, name: str) -> str:
     kind = contract.kinds[name]
     if isinstance(kind, ArrayKind):
         # Once Numba has seen some array that is not plain memory (unaligned, say), it takes byte-swapped ones for native.
-        native = f"{name}.dtype.isnative" if kind.labels else f"({name}.dtype is single or {name}.dtype is double)"
+        # And the dtype of what code from the disk cache returns is equal to NumPy's own, but not the same object.
+        native = f"{name}.dtype.isnative"
         test = f"type({name}) is ndarray and {native}"
     elif kind is arguments.pair:
         test = f"(type({name}) is int or type({name}) is tuple)"

@@ -3,6 +3,8 @@
 import numpy as np
 
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.layout import integers_at
+from fastnn.kernels.shared import shared
 
 NODES = 100_000  # of the search below: where it is not done by then, the arrays count as sharing
 
@@ -55,8 +57,15 @@ def share_a_byte(shape, strides, other_shape, other_strides, distance, sizes):
         place = len(shape) + axis
         steps[place], limits[place] = abs(other_strides[axis]), other_shape[axis] - 1
         target += steps[place] * limits[place]
-    terms = merge(steps, limits)
-    return some_sum_within(steps[:terms], limits[:terms], target - sizes[0] + 1, target + sizes[1] - 1)
+    return some_sum(steps, limits, count, target - sizes[0] + 1, target + sizes[1] - 1) != 0
+
+
+@shared
+def some_sum(steps: int, limits: int, count: int, low: int, high: int) -> int:
+    """`some_sum_within` for so many terms at two addresses, in any order."""
+    a, b = integers_at(steps, count), integers_at(limits, count)
+    terms = merge(a, b)
+    return some_sum_within(a[:terms], b[:terms], low, high)
 
 
 @compiled

@@ -5,9 +5,10 @@ kernels. A shared function has a slot of its own in memory instead, which caller
 address from there, and the first call fills the slot, so that only what runs is compiled. What is lost is inlining, so a
 shared function is one that does much in a call.
 
-Its annotations are its types: int, float (the dtype that it is compiled for, at least one parameter), tuple[int, ...] of a
-given length, and what it returns: None, int, float or np.float64. For an int that is an address callers may give an array:
-it stands for its first element's, and stays in memory until the call is over, which for an address alone nobody sees to.
+Its annotations are its types: int, float (the dtype that it is compiled for; without one it is compiled once),
+tuple[int, ...] of a given length, and what it returns: None, int, float or np.float64. For an int that is an address callers
+may give an array: it stands for its first element's, and stays in memory until the call is over, which nobody sees to for an
+address alone.
 """
 
 import ctypes
@@ -34,8 +35,8 @@ _slots: list["Slot"] = []
 class Slot:
     """Where the address of one specialisation stands, 0 until it is compiled, and the name under which code finds it."""
 
-    def __init__(self, dispatcher: CPUDispatcher, arguments: tuple[types.Type, ...], symbol: str) -> None:
-        self.dispatcher, self.arguments, self.symbol = dispatcher, arguments, symbol
+    def __init__(self, dispatcher: CPUDispatcher, signature: Any, symbol: str) -> None:
+        self.dispatcher, self.signature, self.symbol = dispatcher, signature, symbol
         self.number = len(_slots)
         self._address = ctypes.c_void_p(0)
         name_address(symbol, ctypes.addressof(self._address))
@@ -43,8 +44,8 @@ class Slot:
 
     def fill(self) -> None:
         """Compile, or load from disk."""
-        self.dispatcher.compile(self.arguments)
-        result = self.dispatcher.overloads[self.arguments]
+        self.dispatcher.compile(self.signature.args)
+        result = self.dispatcher.overloads[self.signature.args]
         self._address.value = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
 
@@ -66,35 +67,36 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     result = kinds.pop("return")
     floats = [place for place, kind in enumerate(kinds.values()) if kind is float]
     slots = {}
-    for dtype in FLOATS:
-        arguments = tuple(_type_of(kind, dtype) for kind in kinds.values())
-        slots[dtype] = Slot(dispatcher, arguments, f"{function.__module__}.{function.__qualname__}.{dtype}")
+    for dtype in FLOATS if floats else (None,):
+        signature = _type_of(result, dtype)(*(_type_of(kind, dtype) for kind in kinds.values()))
+        slots[dtype] = Slot(dispatcher, signature, f"{function.__module__}.{function.__qualname__}.{dtype}")
+
+    def slot_for(args: Any) -> Slot | None:
+        dtypes = {args[place] for place in floats}
+        if len(dtypes) > 1:
+            raise TypingError(f"{function.__name__}: expected floats of one dtype, got {dtypes}")
+        return slots.get(dtypes.pop() if floats else None)
 
     class Template(AbstractTemplate):
         key = function
 
         def generic(self, args: Any, kws: Any) -> Any:
-            dtypes = {args[place] for place in floats}
-            if len(dtypes) > 1:
-                raise TypingError(f"{function.__name__}: expected floats of one dtype, got {dtypes}")
-            slot = slots.get(dtypes.pop())
-            given = zip(args, slot.arguments, strict=True) if slot else ()
-            return slot and _type_of(result, args[floats[0]])(
-                *(arg if isinstance(arg, types.Array) else expected for arg, expected in given)
-            )
+            slot = slot_for(args)
+            given = zip(args, slot.signature.args, strict=True) if slot else ()
+            taken = (arg if isinstance(arg, types.Array) else expected for arg, expected in given)
+            return slot and slot.signature.return_type(*taken)
 
     @lower_builtin(function, types.VarArg(types.Any))
     def call(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        slot = slots[signature.args[floats[0]]]
-        by_address = signature.return_type(*slot.arguments)
+        slot: Any = slot_for(signature.args)
         values = [_value(context, builder, *pair) for pair in zip(signature.args, args, strict=True)]
-        return call_by_address(context, builder, by_address, values, slot.symbol, FILL, slot.number)
+        return call_by_address(context, builder, slot.signature, values, slot.symbol, FILL, slot.number)
 
     infer_global(function, types.Function(Template))
     return function
 
 
-def _type_of(kind: Any, dtype: types.Float) -> types.Type:
+def _type_of(kind: Any, dtype: types.Float | None) -> types.Type:
     """The type that an annotation stands for."""
     if kind in (int, float, np.float64, type(None)):
         return {int: types.int64, float: dtype, np.float64: types.float64, type(None): types.none}[kind]

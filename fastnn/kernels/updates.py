@@ -66,10 +66,13 @@ def sgd_step(
     apart(theta, dtheta)
     apart(theta, velocity)
     apart(velocity, dtheta)
-    number = theta.dtype.type
-    parameters, velocities = flat(theta), flat(velocity)
-    sgd_at(parameters, flat(dtheta), velocities, theta.size, number(lr), number(momentum), nesterov)
-    put_back(velocities, velocity)
+    rate, mu, parameters = theta.dtype.type(lr), theta.dtype.type(momentum), flat(theta)
+    if momentum == 0:
+        sgd_at(parameters, flat(dtheta), velocity, theta.size, rate, mu, nesterov)
+    else:
+        velocities = flat(velocity)
+        sgd_at(parameters, flat(dtheta), velocities, theta.size, rate, mu, nesterov)
+        put_back(velocities, velocity)
     put_back(parameters, theta)
 
 
