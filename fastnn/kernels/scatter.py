@@ -20,9 +20,11 @@ from fastnn.kernels.tiles import (
     load_between,
     rank_one,
     read,
+    read_integer,
     store,
     tile,
     write,
+    write_integer,
     zero_of,
 )
 
@@ -41,10 +43,10 @@ def ring(sizes, window, size):
 
 @compiled
 def scatter_bytes(sizes, window, zero):
-    """The scratch of `scatter`: the packed weights, the ring, a vector."""
+    """The scratch of `scatter`: the packed weights, the ring, notes on rows, a vector."""
     size, taps = element_size(zero), sizes[1] * window[0] * window[1]
     tiles = -(-taps // full_rows(zero)) * full_rows(zero)
-    return tiles * sizes[2] * size + taps * ring(sizes, window, size)[2] + 4 * LINE
+    return tiles * sizes[2] * size + taps * ring(sizes, window, size)[2] + 8 * window[0] + 4 * LINE
 
 
 @shared
@@ -57,7 +59,7 @@ def scatter(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images,
     beyond = halo(window[0], window[2], window[6])
     weights = -(-scratch // LINE) * LINE
     cols = -(-(weights + -(-taps // full_rows(zero)) * full_rows(zero) * K * size) // LINE) * LINE
-    vector = cols + taps * step
+    notes = cols + taps * step
     _pack_taps((K, C, window[0], window[1]), theta, weights, zero)
     for n in range(m):
         target = (da[0] + n * da[1], da[2], da[3], da[4])
@@ -68,7 +70,7 @@ def scatter(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images,
             begin = i if i > 0 else min(0, -(((phases(f_h, S_h, D_h) - 1) * D_h - P_h) // S_h))
             until = i + some if i + some < H_out else max(H_out + beyond, (H - 1 + P_h) // S_h + 1)
             for row in range(begin, until):  # all that da has: rows that no window reaches too
-                _sum_row(row, sizes, window, (cols, kept, step), vector, target, zero)
+                _sum_row(row, sizes, window, (cols, kept, step), notes, target, zero)
 
 
 @compiled
@@ -122,43 +124,54 @@ def _run(t, K, last, above, dz, target, step, count):
 
 
 @compiled
-def _sum_row(row, sizes, window, cols, vector, da, zero):
+def _sum_row(row, sizes, window, cols, notes, da, zero):
     """The cells of da in row `row` of each plane."""
     _, C, _, H, W, _, W_out = sizes
-    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
-    kinds_h, kinds_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
-    for q_h in range(kinds_h):
+    _, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    size, width, kinds_w = element_size(zero), lanes(zero), phases(f_w, S_w, D_w)
+    for q_h in range(phases(window[0], S_h, D_h)):
         y = row * S_h + q_h * D_h - P_h
         if y < 0 or y >= H:
             continue
+        met = _note_rows(row, q_h, sizes[5], window, cols, W_out * size, notes)
         for q_w in range(kinds_w):
             first = -((q_w * D_w - P_w) // S_w)
             x = first * S_w + q_w * D_w - P_w
             columns = (W - 1 - x) // S_w + 1 if x < W else 0
+            taps = ((f_w - q_w + kinds_w - 1) // kinds_w, kinds_w * D_w // S_w, kinds_w * cols[2])
             for c in range(C):
                 place = da[0] + c * da[1] + y * da[2] + x * da[3]
-                for j in range(0, columns, lanes(zero)):
-                    total = _sum_cells((c, row, first + j, q_h, q_w), sizes, window, cols, zero)
-                    count = min(lanes(zero), columns - j)
-                    _put(total, count, place + j * S_w * da[3], S_w * da[3], vector, zero)
+                source = cols[0] + (c * window[0] * f_w + q_w) * cols[2]
+                for j in range(0, columns, width):
+                    total = _sum_cells(source, first + j, W_out, taps, (notes, met), zero)
+                    count = min(width, columns - j)
+                    _put(total, count, place + j * S_w * da[3], S_w * da[3], notes + 8 * window[0], zero)
 
 
 @compiled
-def _sum_cells(where, sizes, window, cols, zero):
-    """One vector of them."""
-    c, row, column, q_h, q_w = where
-    H_out, W_out = sizes[5], sizes[6]
-    f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    kinds_h, kinds_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
-    size, total, vector = element_size(zero), tile(zero, 1, 1), tile(zero, 1, 1)
-    for s in range(q_w, f_w, kinds_w):
-        j = column - (s - q_w) * D_w // S_w
-        for r in range(q_h, f_h, kinds_h):
-            i = row - (r - q_h) * D_h // S_h
-            if i >= 0 and i < H_out:
-                tap = (c * f_h + r) * f_w + s
-                place = cols[0] + tap * cols[2] + (i % cols[1] * W_out + j) * size
-                total = added(total, load_between(vector, place, None, -j, W_out - j))
+def _note_rows(row, q, H_out, window, cols, row_bytes, notes):
+    """Note where the taps r of plane q find what they add to a row, if it is not outside; returns how many do."""
+    f_h, f_w, S_h, _, _, _, D_h, _ = window
+    met = 0
+    for r in range(q, f_h, phases(f_h, S_h, D_h)):
+        i = row - (r - q) * D_h // S_h
+        if i >= 0 and i < H_out:
+            write_integer(r * f_w * cols[2] + i % cols[1] * row_bytes, notes + 8 * met)
+            met += 1
+    return met
+
+
+@compiled
+def _sum_cells(source, column, W_out, taps, rows, zero):
+    """One vector of them. Masks are those of a column s, the same for all rows r."""
+    total, vector = tile(zero, 1, 1), tile(zero, 1, 1)
+    notes, met = rows
+    for _ in range(taps[0]):
+        place, begin, behind = source + column * element_size(zero), -column, W_out - column
+        for r in range(met):
+            total = added(total, load_between(vector, place + read_integer(notes + 8 * r), None, begin, behind))
+        column -= taps[1]
+        source += taps[2]
     return total
 
 
