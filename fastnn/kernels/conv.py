@@ -137,15 +137,16 @@ def conv2d_dz_to_da(
     apart(out, dz)
     apart(out, theta)
     (m, K, H_out, W_out), (C, f_h, f_w), zero = dz.shape, theta.shape[1:], dz.dtype.type(0)
-    target, K_g = contiguous(da), K // groups
+    source, target, K_g = contiguous(dz), contiguous(da), K // groups
     sizes = (m, C, K_g, n_in[0], n_in[1], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
     scratch = empty(image_bytes(sizes, window, zero) // dz.itemsize + 1, zero)
     for g in range(groups):
         k = g * K_g
         weights = group_of(place_of(theta), k, False)
-        gradients, results = group_of(place_of(dz), k, True), group_of(place_of(target), g * C, True)
+        gradients, results = group_of(place_of(source), k, True), group_of(place_of(target), g * C, True)
         image_gradient(sizes, window, gradients, weights, results, address(scratch), zero)
     in_use_until_here(scratch)
+    in_use_until_here(source)
     put_back(target, da)
     return da

@@ -2,13 +2,14 @@
 
 Cells of da whose padded place leaves the same rest by S meet the same taps r: those of one plane q of planes.py. There the
 tap r = q + u n, with n planes, meets dz cell I - u n D / S under the plane's cell I, so these cells are a convolution of dz with
-the taps in reverse, stride 1 and dilation n D / S; nothing is multiplied by a zero between cells. A scatter would add up
-neighbouring taps in overlapping memory, where each load waits for the store before it.
+the taps in reverse, stride 1 and dilation n D / S; nothing is multiplied by a zero between cells. Where that would copy more than it computes with, scatter.py
+takes its place.
 """
 
 from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.planes import Images, Sizes, Window, phases
+from fastnn.kernels.scatter import scatter, scatter_bytes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.tiles import element_size, write
@@ -36,9 +37,17 @@ def _plane(q_h, q_w, sizes, window):
 
 
 @compiled
+def scatters(sizes, window):
+    """Whether to scatter. `correlate` copies K f_w planes for C f_h f_w results a cell, and cols are written and read once."""
+    f_h, f_w, S_h, S_w, P_h, P_w, _, _ = window
+    copies = f_w > 1 or S_h > 1 or S_w > 1 or P_h > 0 or P_w > 0
+    return copies and sizes[2] > sizes[1] * f_h
+
+
+@compiled
 def image_bytes(sizes, window, zero):
     """The scratch of `image_gradient`: the weights of a plane, and what `correlate` needs for the largest."""
-    most = 0
+    most = scatter_bytes(sizes, window, zero) if scatters(sizes, window) else 0
     for q_h in range(phases(window[0], window[2], window[6])):
         for q_w in range(phases(window[1], window[3], window[7])):
             turned, taps, _, _ = _plane(q_h, q_w, sizes, window)
@@ -55,6 +64,9 @@ def image_gradient(sizes: Sizes, window: Window, dz: Images, theta: Images, da: 
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     if phases_h < S_h or phases_w < S_w:
         _clear(sizes, da, zero)
+    if scatters(sizes, window):
+        scatter(sizes, window, dz, theta, da, scratch, zero)
+        return
     write(zero, scratch)
     weights = scratch + LINE
     for q_h in range(phases_h):

@@ -80,7 +80,7 @@ def in_place(part, sizes, window, image, size):
 @compiled
 def plane_bytes(part):
     """Of the planes, and lines behind them."""
-    return part[1] * part[3] + LINE
+    return line_apart(part[1] * part[3] + LINE)
 
 
 @compiled

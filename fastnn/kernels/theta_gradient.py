@@ -14,7 +14,17 @@ A tile's sum is over at most BLOCK terms, from zero, and is then added to what i
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.packing import pack_panels
-from fastnn.kernels.planes import Images, Sizes, Window, fill_planes, in_place, parts, plane_bytes, tap_offsets
+from fastnn.kernels.planes import (
+    PLANE_BYTES,
+    Images,
+    Sizes,
+    Window,
+    fill_planes,
+    in_place,
+    parts,
+    plane_bytes,
+    tap_offsets,
+)
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
@@ -59,6 +69,14 @@ def _by_lanes(sizes, part, cells, zero):
 
 
 @compiled
+def _samples(sizes, part, by_lanes, zero):
+    """How many samples a tile's sum goes over: of small images several, but BLOCK terms and PLANE_BYTES at most."""
+    cells = part[2] * sizes[6]
+    terms = -(-cells // lanes(zero)) if by_lanes else cells
+    return max(1, min(sizes[0], min(BLOCK // terms, PLANE_BYTES // plane_bytes(part)))) if part[2] == sizes[5] else 1
+
+
+@compiled
 def gradient_bytes(sizes, window, zero):
     """The scratch of `theta_gradient`: it grows with dtheta, not with m."""
     part = parts(sizes, window, 1, element_size(zero))
@@ -71,7 +89,7 @@ def _layout(scratch, sizes, part, cells, zero):
     vector = lanes(zero) * element_size(zero)
     by_lanes, _, sums_bytes = _by_lanes(sizes, part, cells, zero)
     planes = -(-scratch // LINE) * LINE
-    sums = -(-(planes + plane_bytes(part)) // LINE) * LINE
+    sums = -(-(planes + _samples(sizes, part, by_lanes, zero) * plane_bytes(part)) // LINE) * LINE
     panel = sums + -(-sums_bytes // LINE) * LINE
     places = panel if by_lanes else panel + -(-sizes[2] // (VECTORS * lanes(zero))) * BLOCK * VECTORS * vector
     return planes, sums, panel, places, places + 8 * WIDEST
@@ -88,32 +106,37 @@ def theta_gradient(
     by_lanes, row, sums_bytes = _by_lanes(sizes, part, cells, zero)
     room = _layout(scratch, sizes, part, cells, zero)
     planes, sums = room[0], room[1]
+    samples, apart = _samples(sizes, part, by_lanes, zero), plane_bytes(part)
     part = in_place(part, sizes, window, image, size)
     channels, rows = part[1], part[2]
+    if part[6] == 0:
+        apart = image[1]
     for place in range(sums, sums + sums_bytes, size):
         write(zero, place)
     tap_offsets(room[4], channels, window, part)
-    for n in range(m):
+    for n in range(0, m, samples):
         for i in range(0, H_out, rows):
             source = (dz[0] + n * dz[1] + i * W_out * size, dz[1], dz[2])
             for c in range(0, C, channels):
                 some = (1, min(channels, C - c), K, H, W, min(rows, H_out - i), W_out)
-                place = image[0] + n * image[1] + c * image[2]
-                if part[6] != 0:
-                    fill_planes((place, image[1], image[2], image[3], image[4]), some, window, part, i, planes, zero)
-                else:
+                place, many = image[0] + n * image[1] + c * image[2], min(samples, m - n)
+                if part[6] == 0:
                     planes = place + i * image[3]
-                counts = (K, some[1] * cells, some[5] * W_out)
+                else:
+                    for x in range(many):
+                        where = (place + x * image[1], image[1], image[2], image[3], image[4])
+                        fill_planes(where, some, window, part, i, planes + x * apart, zero)
+                counts, lines = (K, some[1] * cells, some[5] * W_out, many), (planes, apart)
                 if not by_lanes:
-                    _add_rows(planes, counts, source, (sums + c * cells * row, row), room, zero)
+                    _add_rows(lines, counts, source, (sums + c * cells * row, row), room, zero)
                     continue
                 corner = (sums + c // channels * (channels * cells + WIDEST) * lanes(zero) * size, row)
                 if K == 1:
-                    _add_lanes(low_tile(zero, 1), planes, counts, source, corner, room)
+                    _add_lanes(low_tile(zero, 1), lines, counts, source, corner, room)
                 elif K <= LOW:
-                    _add_lanes(low_tile(zero, LOW), planes, counts, source, corner, room)
+                    _add_lanes(low_tile(zero, LOW), lines, counts, source, corner, room)
                 else:
-                    _add_lanes(tile(zero, full_rows(zero), VECTORS), planes, counts, source, corner, room)
+                    _add_lanes(tile(zero, full_rows(zero), VECTORS), lines, counts, source, corner, room)
     _put_out((K, C, window[0], window[1]), (sums, row), (by_lanes, channels), out, zero)
 
 
@@ -130,22 +153,23 @@ def _places(table, tap, taps, notes, count):
 @compiled
 def _add_lanes(t, planes, counts, dz, sums, room):
     """By lanes: a tile has the partial sums of some k with some taps."""
-    K, taps, pixels = counts
+    K, taps, cells, samples = counts
     zero = zero_of(t)
     size, width, many = element_size(zero), lanes(zero), vectors_of(t)
-    for p in range(0, pixels, BLOCK * width):
-        count = min(pixels - p, BLOCK * width)
+    for p in range(0, cells, BLOCK * width):
+        count = min(cells - p, BLOCK * width)
         for tap in range(0, taps, many):
             places = read_integers(_places(room[4], tap, taps, room[3], many), many)
             for k in range(0, K, full_rows(zero)):
-                last = min(full_rows(zero), K - k) - 1
-                total, x, y = t, dz[0] + k * dz[2] + p * size, planes + p * size
-                for _ in range(count // width):
-                    total = products(total, x, dz[2], last, places, y, None)
-                    x += width * size
-                    y += width * size
-                if count % width != 0:
-                    total = products(total, x, dz[2], last, places, y, count % width)
+                last, total = min(full_rows(zero), K - k) - 1, t
+                for n in range(samples):
+                    x, y = dz[0] + n * dz[1] + k * dz[2] + p * size, planes[0] + n * planes[1] + p * size
+                    for _ in range(count // width):
+                        total = products(total, x, dz[2], last, places, y, None)
+                        x += width * size
+                        y += width * size
+                    if count % width != 0:
+                        total = products(total, x, dz[2], last, places, y, count % width)
                 place = sums[0] + k * sums[1] + tap * width * size
                 store(added(total, load(t, place, sums[1], last, None)), place, sums[1], last, None)
 
@@ -153,33 +177,39 @@ def _add_lanes(t, planes, counts, dz, sums, room):
 @compiled
 def _add_rows(planes, counts, dz, sums, room, zero):
     """By rows: a tile has the sums of some taps with some k."""
-    K, taps, pixels = counts
+    K, taps, cells, samples = counts
     size, width, full, panel = element_size(zero), VECTORS * lanes(zero), full_rows(zero), room[2]
-    for p in range(0, pixels, BLOCK):
-        count = min(BLOCK, pixels - p)
-        pack_panels(dz[0] + p * size, size, dz[2], count, K, panel, BLOCK * width * size, zero)
+    for p in range(0, cells, BLOCK):
+        count = min(BLOCK, cells - p)
+        for n in range(samples):
+            source, target = dz[0] + n * dz[1] + p * size, panel + n * count * width * size
+            pack_panels(source, size, dz[2], count, K, target, BLOCK * width * size, zero)
+        lines = (planes[0] + p * size, planes[1], count, samples)
         for k in range(0, K, width):
             block, columns = panel + k * BLOCK * size, min(width, K - k)
             for tap in range(0, taps, full):
                 places = read_integers(_places(room[4], tap, taps, room[3], full), full)
                 target = (sums[0] + tap * sums[1] + k * size, sums[1], min(full, taps - tap) - 1)
                 if columns > 2 * lanes(zero):
-                    _add_tile(tile(zero, full, VECTORS), places, planes + p * size, count, block, target)
+                    _add_tile(tile(zero, full, VECTORS), places, lines, block, target)
                 elif columns > lanes(zero):
-                    _add_tile(tile(zero, full, 2), places, planes + p * size, count, block, target)
+                    _add_tile(tile(zero, full, 2), places, lines, block, target)
                 else:
-                    _add_tile(tile(zero, full, 1), places, planes + p * size, count, block, target)
+                    _add_tile(tile(zero, full, 1), places, lines, block, target)
 
 
 @compiled
-def _add_tile(t, places, source, count, block, target):
-    """One tile over a block of pixels."""
+def _add_tile(t, places, lines, block, target):
+    """One tile over a block of cells."""
     zero = zero_of(t)
+    first, apart, count, samples = lines
     total = t
-    for _ in range(count):
-        total = rank_one_at(total, places, source, block, None)
-        source += element_size(zero)
-        block += VECTORS * lanes(zero) * element_size(zero)
+    for n in range(samples):
+        source = first + n * apart
+        for _ in range(count):
+            total = rank_one_at(total, places, source, block, None)
+            source += element_size(zero)
+            block += VECTORS * lanes(zero) * element_size(zero)
     place, row, last = target
     store(added(total, load(t, place, row, last, None)), place, row, last, None)
 

@@ -1,0 +1,186 @@
+"""dz -> da as notes (18), (19) have it: what each dz cell adds to each cell of its window, and then the sums of these.
+
+cols_(c,r,s)(i,j) = theta_k(c,r,s) dz_k(i,j) is a product whose right side is dz itself, and whose tile has taps as rows: so few
+channels C fill it as well as many, where `correlate` would copy K planes for C results. Some output rows at a time are kept,
+in a ring: row I of da's cells is the sum of cols_(c,r,s) at row I - (r - q) D_h / S_h and the like column, over the taps of its
+planes (planes.py), added up in a register: adding in memory would wait for the tap before, whose cells overlap.
+"""
+
+from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.planes import Images, Sizes, Window, halo, line_apart, phases
+from fastnn.kernels.shared import shared
+from fastnn.kernels.simd import LINE, VECTORS
+from fastnn.kernels.tiles import (
+    added,
+    element_size,
+    full_rows,
+    lanes,
+    load,
+    load_between,
+    rank_one,
+    read,
+    read_integer,
+    store,
+    tile,
+    write,
+    write_integer,
+    zero_of,
+)
+
+RING_BYTES = 256 * 1024  # of cols: they stay in the second-level cache
+
+
+@compiled
+def ring(sizes, window, size):
+    """Output rows that are computed at a time, rows in the ring, and the step in bytes from tap to tap."""
+    _, C, _, _, _, H_out, W_out = sizes
+    beyond = halo(window[0], window[2], window[6])
+    rows = max(1, min(H_out, RING_BYTES // (C * window[0] * window[1] * W_out * size + 1) - beyond))
+    kept = H_out if rows == H_out else -(-(beyond + rows) // rows) * rows
+    return rows, kept, line_apart(kept * W_out * size)
+
+
+@compiled
+def scatter_bytes(sizes, window, zero):
+    """The scratch of `scatter`: the packed weights, the ring, notes on rows, a vector."""
+    size, taps = element_size(zero), sizes[1] * window[0] * window[1]
+    tiles = -(-taps // full_rows(zero)) * full_rows(zero)
+    return tiles * sizes[2] * size + taps * ring(sizes, window, size)[2] + 8 * window[0] + 4 * LINE
+
+
+@shared
+def scatter(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float) -> None:
+    """All samples of one group; sizes and window are the forward pass's. The cells of a dz image are neighbours."""
+    m, C, K, H, _, H_out, W_out = sizes
+    f_h, _, S_h, _, P_h, _, D_h, _ = window
+    size, taps = element_size(zero), C * window[0] * window[1]
+    rows, kept, step = ring(sizes, window, size)
+    beyond = halo(window[0], window[2], window[6])
+    weights = -(-scratch // LINE) * LINE
+    cols = -(-(weights + -(-taps // full_rows(zero)) * full_rows(zero) * K * size) // LINE) * LINE
+    notes = cols + taps * step
+    _pack_taps((K, C, window[0], window[1]), theta, weights, zero)
+    for n in range(m):
+        target = (da[0] + n * da[1], da[2], da[3], da[4])
+        for i in range(0, H_out, rows):
+            some = min(rows, H_out - i)
+            source = (dz[0] + n * dz[1] + i * W_out * size, dz[2])
+            _make_cols(source, (K, taps, some * W_out), weights, cols + i % kept * W_out * size, step, zero)
+            begin = i if i > 0 else min(0, -(((phases(f_h, S_h, D_h) - 1) * D_h - P_h) // S_h))
+            until = i + some if i + some < H_out else max(H_out + beyond, (H - 1 + P_h) // S_h + 1)
+            for row in range(begin, until):  # all that da has: rows that no window reaches too
+                _sum_row(row, sizes, window, (cols, kept, step), notes, target, zero)
+
+
+@compiled
+def _pack_taps(shape, theta, target, zero):
+    """theta (K, C, f_h, f_w) as tiles of taps: the taps of a tile are neighbours, then k."""
+    K, C, f_h, f_w = shape
+    first, step_k, step_c, step_h, step_w = theta
+    size, full, taps = element_size(zero), full_rows(zero), C * f_h * f_w
+    for tap in range(0, taps, full):
+        for row in range(full):
+            t = min(tap + row, taps - 1)
+            place = first + t // (f_h * f_w) * step_c + t // f_w % f_h * step_h + t % f_w * step_w
+            for k in range(K):
+                write(read(zero, place + k * step_k), target + (k * full + row) * size)
+        target += K * full * size
+
+
+@compiled
+def _make_cols(dz, counts, weights, cols, step, zero):
+    """cols_t = theta_kt dz_k for some cells: wide tiles while they fit, then single vectors."""
+    K, taps, cells = counts
+    size, width, full = element_size(zero), lanes(zero), full_rows(zero)
+    done = 0
+    while done < cells:
+        wide = cells - done >= VECTORS * width
+        count = VECTORS * width if wide else min(width, cells - done)
+        for tap in range(0, taps, full):
+            last = min(full, taps - tap) - 1
+            above, target = weights + tap * K * size, cols + tap * step + done * size
+            if wide:
+                _run(tile(zero, full, VECTORS), K, last, above, (dz[0] + done * size, dz[1]), target, step, None)
+            else:
+                _run(tile(zero, full, 1), K, last, above, (dz[0] + done * size, dz[1]), target, step, count)
+        done += count
+
+
+@compiled
+def _run(t, K, last, above, dz, target, step, count):
+    """One tile: BLOCK terms from zero, then the next are added."""
+    zero = zero_of(t)
+    size, full, place = element_size(zero), full_rows(zero), dz[0]
+    for k in range(0, max(K, 1), BLOCK):
+        total = t
+        for _ in range(min(BLOCK, K - k)):
+            total = rank_one(total, above, size, full - 1, place, count)
+            above += full * size
+            place += dz[1]
+        if k > 0:
+            total = added(total, load(t, target, step, last, count))
+        store(total, target, step, last, count)
+
+
+@compiled
+def _sum_row(row, sizes, window, cols, notes, da, zero):
+    """The cells of da in row `row` of each plane."""
+    _, C, _, H, W, _, W_out = sizes
+    _, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    size, width, kinds_w = element_size(zero), lanes(zero), phases(f_w, S_w, D_w)
+    for q_h in range(phases(window[0], S_h, D_h)):
+        y = row * S_h + q_h * D_h - P_h
+        if y < 0 or y >= H:
+            continue
+        met = _note_rows(row, q_h, sizes[5], window, cols, W_out * size, notes)
+        for q_w in range(kinds_w):
+            first = -((q_w * D_w - P_w) // S_w)
+            x = first * S_w + q_w * D_w - P_w
+            columns = (W - 1 - x) // S_w + 1 if x < W else 0
+            taps = ((f_w - q_w + kinds_w - 1) // kinds_w, kinds_w * D_w // S_w, kinds_w * cols[2])
+            for c in range(C):
+                place = da[0] + c * da[1] + y * da[2] + x * da[3]
+                source = cols[0] + (c * window[0] * f_w + q_w) * cols[2]
+                for j in range(0, columns, width):
+                    total = _sum_cells(source, first + j, W_out, taps, (notes, met), zero)
+                    count = min(width, columns - j)
+                    _put(total, count, place + j * S_w * da[3], S_w * da[3], notes + 8 * window[0], zero)
+
+
+@compiled
+def _note_rows(row, q, H_out, window, cols, row_bytes, notes):
+    """Note where the taps r of plane q find what they add to a row, if it is not outside; returns how many do."""
+    f_h, f_w, S_h, _, _, _, D_h, _ = window
+    met = 0
+    for r in range(q, f_h, phases(f_h, S_h, D_h)):
+        i = row - (r - q) * D_h // S_h
+        if i >= 0 and i < H_out:
+            write_integer(r * f_w * cols[2] + i % cols[1] * row_bytes, notes + 8 * met)
+            met += 1
+    return met
+
+
+@compiled
+def _sum_cells(source, column, W_out, taps, rows, zero):
+    """One vector of them. Masks are those of a column s, the same for all rows r."""
+    total, vector = tile(zero, 1, 1), tile(zero, 1, 1)
+    notes, met = rows
+    for _ in range(taps[0]):
+        place, begin, behind = source + column * element_size(zero), -column, W_out - column
+        for r in range(met):
+            total = added(total, load_between(vector, place + read_integer(notes + 8 * r), None, begin, behind))
+        column -= taps[1]
+        source += taps[2]
+    return total
+
+
+@compiled
+def _put(total, count, place, step, vector, zero):
+    """A vector -> da, neighbours or not."""
+    if step == element_size(zero):
+        store(total, place, 0, 0, count)
+        return
+    store(total, vector, 0, 0, None)
+    for i in range(count):
+        write(read(zero, vector + i * element_size(zero)), place + i * step)
