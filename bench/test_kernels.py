@@ -7,8 +7,6 @@ are not charged for the checks of their arguments; the kernels are called as a u
 compared with the reference in float64 before.
 """
 
-import inspect
-
 import numpy as np
 import pytest
 from cases import CASES, UPDATES
@@ -30,12 +28,11 @@ TIMED = [
 
 def call_of(case, dtype, backend):
     """The function to time and its arguments by position, with a place for its result."""
-    function = getattr(BACKENDS[backend], case.kernel)
-    arguments = list(Contract(getattr(reference, case.kernel).__wrapped__).bind(case.arguments(dtype), {}).values())
-    if "out" in inspect.signature(function).parameters:
-        arguments[-1] = getattr(reference, case.kernel)(*arguments[:-1])
-        arguments[-1].fill(np.nan)
-    return function if backend == "numba" else function.__wrapped__, arguments
+    function, same = getattr(BACKENDS[backend], case.kernel), getattr(reference, case.kernel)
+    arguments = Contract(same.__wrapped__).bind(case.arguments(dtype), case.keywords)
+    if "out" in arguments:
+        arguments["out"] = np.full_like(same(**arguments), np.nan)
+    return function if backend == "numba" else function.__wrapped__, list(arguments.values())
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -6,10 +6,11 @@ compute with `fastnn.ops`: the one of the two that the environment variable FAST
 
 from fastnn.backend import ops
 from fastnn.gradient_check import GradientCheck, check_gradients
-from fastnn.layers import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D
+from fastnn.layers import AvgPool2D, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, Layer, MaxPool2D
 from fastnn.losses import Loss
 from fastnn.model import Evaluation, Sequential, load
 from fastnn.optimizers import SGD, Adam, AdamW, Optimizer
+from fastnn.threads import get_num_threads, set_num_threads
 from fastnn.training import History
 
 __version__ = "0.1.0"
@@ -20,6 +21,7 @@ __all__ = [
     "AdamW",
     "AvgPool2D",
     "Conv2D",
+    "ConvTranspose2D",
     "Dense",
     "Dropout",
     "Evaluation",
@@ -32,6 +34,8 @@ __all__ = [
     "Optimizer",
     "Sequential",
     "check_gradients",
+    "get_num_threads",
     "load",
     "ops",
+    "set_num_threads",
 ]

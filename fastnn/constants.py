@@ -3,3 +3,36 @@
 LEAKY_SLOPE = 0.01  # of leaky_relu where z < 0: Maas, Hannun and Ng (2013)
 ADAM = (0.9, 0.999, 1e-8)  # beta_1, beta_2 and epsilon: Kingma and Ba (2014)
 ROW_SUM_TOLERANCE = 1e-3  # of a target's rows, which sum to one: wide enough for float32 and a thousand classes
+
+# Activations by number, for compiled code that looks up which g a layer has, and under the names that layers take.
+IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SOFTPLUS, SILU, GELU = range(9)
+ACTIVATION_CODES = {
+    "identity": IDENTITY,
+    "sigmoid": SIGMOID,
+    "tanh": TANH,
+    "relu": RELU,
+    "leaky_relu": LEAKY_RELU,
+    "elu": ELU,
+    "softplus": SOFTPLUS,
+    "silu": SILU,
+    "gelu": GELU,
+}
+NEEDS_Z = (SOFTPLUS, SILU, GELU)  # those whose backward step needs z; for all others a may stand for z, with the same result
+
+# Losses by number, likewise.
+SOFTMAX_CROSS_ENTROPY, SIGMOID_CROSS_ENTROPY, BINARY_CROSS_ENTROPY, MEAN_SQUARED_ERROR = range(4)
+LOSS_CODES = {
+    "softmax_cross_entropy": SOFTMAX_CROSS_ENTROPY,
+    "sigmoid_cross_entropy": SIGMOID_CROSS_ENTROPY,
+    "binary_cross_entropy": BINARY_CROSS_ENTROPY,
+    "mean_squared_error": MEAN_SQUARED_ERROR,
+}
+
+# Optimisers by number, likewise; their settings are METHOD, LR and so on. AdamW is Adam with a DECAY.
+SGD_METHOD, ADAM_METHOD = range(2)
+METHOD, LR, MOMENTUM, NESTEROV, BETA_1, BETA_2, EPSILON, DECAY = range(8)
+SETTINGS = 8
+
+# SplitMix64: the step of its counter, and the shifts and factors of its finaliser but for the last shift, 31. Steele et al. (2014)
+GOLDEN = 0x9E3779B97F4A7C15
+MIXERS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))

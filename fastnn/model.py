@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import files, losses, training
+from fastnn import compiled, files, losses, training
 from fastnn.layers import Layer, Shape
 from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
@@ -26,7 +26,7 @@ class Evaluation(NamedTuple):
 class Sequential:
     """A network of layers, for inputs of one shape.
 
-    layers       Dense, Conv2D, MaxPool2D, AvgPool2D, Flatten, Dropout; each belongs to one model.
+    layers       Dense, Conv2D, ConvTranspose2D, MaxPool2D, AvgPool2D, Flatten, Dropout; each belongs to one model.
     input_shape  of one sample: (n_in,) or an int, or (C, H, W).
     seed         of the first parameters, the shuffles and the dropout.
     dtype        float32 or float64.
@@ -147,6 +147,14 @@ class Sequential:
         """
         plan = training.Plan(losses.find(loss), optimizer, epochs, batch_size, shuffle, patience, verbose, progress)
         return training.fit(self, x, y, plan, validation_data)
+
+    def compiled(self, loss: str | Loss = "softmax_cross_entropy", optimizer: Optimizer | None = None) -> Any:
+        """The model as a value for compiled code: fastnn.jit's functions take it, in Python and inside @njit.
+
+        loss and optimizer are those of `fit`, but for ones of your own: TypeError; RuntimeError where the backend is NumPy. The
+        value shares parameters, gradients and the optimiser's state with this model; all networks have one Numba type.
+        """
+        return compiled.network(self, loss, optimizer)
 
     def predict(self, x: ArrayLike, batch_size: int = 256) -> Floats:
         """a^[L] (n, *output_shape) for x (n, *input_shape): the logits, where the last layer has no activation."""

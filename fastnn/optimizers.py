@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn.backend import ops
-from fastnn.constants import ADAM
+from fastnn.constants import ADAM, ADAM_METHOD, SGD_METHOD
 
 Floats = NDArray[np.floating]
 
@@ -19,12 +19,20 @@ class Optimizer:
 
     def step(self, parameters: Floats, gradients: Floats) -> None:
         """Change the parameters, in place, by their gradients."""
+        self.attend(parameters)
+        self.steps += 1
+        self.update(parameters, gradients)
+
+    def attend(self, parameters: Floats) -> None:
+        """Begin anew, unless these are the parameters that the state belongs to."""
         if getattr(self, "_parameters", None) is not parameters:
             self._parameters = parameters
-            self._state = np.zeros((self.state_rows, parameters.size), parameters.dtype)
-            self._steps = 0
-        self._steps += 1
-        self.update(parameters, gradients)
+            self.state = np.zeros((self.state_rows, parameters.size), parameters.dtype)
+            self.steps = 0
+
+    def settings(self) -> list[float]:
+        """For compiled code: METHOD, LR and what follows in constants.py."""
+        raise NotImplementedError
 
     def update(self, parameters: Floats, gradients: Floats) -> None:
         """One step, with the state at hand."""
@@ -40,7 +48,10 @@ class SGD(Optimizer):
         self.nesterov = bool(nesterov)
 
     def update(self, parameters: Floats, gradients: Floats) -> None:
-        ops.sgd_step(parameters, gradients, self._state[0], self.lr, self.momentum, self.nesterov)
+        ops.sgd_step(parameters, gradients, self.state[0], self.lr, self.momentum, self.nesterov)
+
+    def settings(self) -> list[float]:
+        return [SGD_METHOD, self.lr, self.momentum, self.nesterov, 0, 0, 0, 0]
 
 
 class Adam(Optimizer):
@@ -55,7 +66,10 @@ class Adam(Optimizer):
         self.constants = (_fraction("betas", betas[0]), _fraction("betas", betas[1]), _positive("epsilon", epsilon))
 
     def update(self, parameters: Floats, gradients: Floats) -> None:
-        ops.adam_step(parameters, gradients, self._state, self._steps, self.lr, self.constants)
+        ops.adam_step(parameters, gradients, self.state, self.steps, self.lr, self.constants)
+
+    def settings(self) -> list[float]:
+        return [ADAM_METHOD, self.lr, 0, 0, *self.constants, 0]
 
 
 class AdamW(Adam):
@@ -74,7 +88,10 @@ class AdamW(Adam):
         self.weight_decay: float = float(weight_decay)
 
     def update(self, parameters: Floats, gradients: Floats) -> None:
-        ops.adamw_step(parameters, gradients, self._state, self._steps, self.lr, self.weight_decay, self.constants)
+        ops.adamw_step(parameters, gradients, self.state, self.steps, self.lr, self.weight_decay, self.constants)
+
+    def settings(self) -> list[float]:
+        return [ADAM_METHOD, self.lr, 0, 0, *self.constants, self.weight_decay]
 
 
 def _positive(name: str, value: float) -> float:

@@ -11,6 +11,8 @@ Dimensions, here and in every docstring of the package:
     H, W         height and width of an input image; H', W' of an output image
     f_h, f_w     height and width of a kernel, or of a pooling window
     S, P         stride and zero padding: a pair, vertical and horizontal
+    D            dilation, a pair: the cells of a kernel meet input cells that are D apart
+    groups       how many parts the channels are in: an output channel sees the input channels of its own part
     k            classes
 """
 
@@ -21,13 +23,19 @@ from numpy.typing import NDArray
 
 Shape = tuple[int, ...]
 
-LARGEST = 2**31  # of a stride, a padding or a window: beyond it n + 2P could overflow
+LARGEST = 2**31  # of a stride, a padding, a window or a dilation: beyond it n + 2P or D (f - 1) could overflow
+ADJACENT = (1, 1)  # the dilation of a pooling window: none
 ROW_SUM = "y: expected rows that sum to one"
 LABEL_RANGE = "y: expected labels from 0 to k - 1, where z is (m, k)"
 
 
+def extent(f: int, D: int) -> int:
+    """(15) D (f - 1) + 1: the cells from the first to the last that a window of f cells meets along one axis."""
+    return D * (f - 1) + 1
+
+
 def output_size(n: int, f: int, S: int, P: int) -> int:
-    """(15) n' = floor((n + 2P - f) / S) + 1: how many windows fit along one axis."""
+    """(15) n' = floor((n + 2P - f) / S) + 1: how many windows of extent f fit along one axis."""
     return (n + 2 * P - f) // S + 1
 
 
@@ -88,57 +96,87 @@ def matmul_c(a: Shape, b: Shape) -> Shape:
 # Windows: convolution and pooling ----------------------------------------------------------------------------------
 
 
-def check_windows(f: Shape, S: Shape, P: Shape) -> None:
-    """A window has at least one cell, a stride moves on, and padding adds."""
+def check_windows(f: Shape, S: Shape, P: Shape, D: Shape) -> None:
+    """A window has at least one cell, a stride moves on, padding adds, and a window's cells are apart."""
     if min(f) < 1 or max(f) >= LARGEST:
         raise ValueError("kernel_size, size: expected from 1 to 2**31 - 1 along each axis")
     if min(S) < 1 or max(S) >= LARGEST:
         raise ValueError("stride: expected from 1 to 2**31 - 1 along each axis")
     if min(P) < 0 or max(P) >= LARGEST:
         raise ValueError("padding: expected from 0 to 2**31 - 1 along each axis")
+    if min(D) < 1 or max(D) >= LARGEST:
+        raise ValueError("dilation: expected from 1 to 2**31 - 1 along each axis")
 
 
-def window_grid(n: Shape, f: Shape, S: Shape, P: Shape) -> Shape:
-    """(15) (H', W') for an image of n = (H, W) cells under windows of f = (f_h, f_w) cells."""
-    check_windows(f, S, P)
-    if f[0] > n[0] + 2 * P[0] or f[1] > n[1] + 2 * P[1]:
-        raise ValueError("the window is larger than the padded image: expected f <= n + 2 * padding along each axis")
-    return output_size(n[0], f[0], S[0], P[0]), output_size(n[1], f[1], S[1], P[1])
+def window_grid(n: Shape, f: Shape, S: Shape, P: Shape, D: Shape) -> Shape:
+    """(15) (H', W') for an image of n = (H, W) cells under windows of f = (f_h, f_w) cells that are D apart."""
+    check_windows(f, S, P, D)
+    F = extent(f[0], D[0]), extent(f[1], D[1])
+    if F[0] > n[0] + 2 * P[0] or F[1] > n[1] + 2 * P[1]:
+        raise ValueError(
+            "the window is larger than the padded image: expected dilation * (f - 1) + 1 <= n + 2 * padding along each axis"
+        )
+    return output_size(n[0], F[0], S[0], P[0]), output_size(n[1], F[1], S[1], P[1])
 
 
-def conv2d_z(a: Shape, theta: Shape, b: Shape, S: Shape, P: Shape) -> Shape:
-    """(15) z (m, K, H', W') from a (m, C, H, W), theta (K, C, f_h, f_w) and b (K,)."""
-    if theta[1] != a[1]:
-        raise ValueError("theta: expected shape (K, C, f_h, f_w), where a is (m, C, H, W)")
+def check_groups(C: int, K: int, groups: int) -> None:
+    """The channels of input and output fall into as many equal parts. K = 0 divides by all: one group will do."""
+    if groups < 1 or groups > max(K, 1) or C % groups != 0 or K % groups != 0:
+        raise ValueError("groups: expected a positive divisor of C and of K, the channels of a and of z")
+
+
+def conv2d_z(a: Shape, theta: Shape, b: Shape, S: Shape, P: Shape, D: Shape, groups: int) -> Shape:
+    """(15) z (m, K, H', W') from a (m, C, H, W), theta (K, C/groups, f_h, f_w) and b (K,)."""
+    check_groups(a[1], theta[0], groups)
+    if theta[1] != a[1] // groups:
+        raise ValueError("theta: expected shape (K, C / groups, f_h, f_w), where a is (m, C, H, W)")
     if b[0] != theta[0]:
-        raise ValueError("b: expected shape (K,), where theta is (K, C, f_h, f_w)")
-    grid = window_grid((a[2], a[3]), (theta[2], theta[3]), S, P)
+        raise ValueError("b: expected shape (K,), where theta is (K, C / groups, f_h, f_w)")
+    grid = window_grid((a[2], a[3]), (theta[2], theta[3]), S, P, D)
     return a[0], theta[0], grid[0], grid[1]
 
 
-def conv2d_theta(a: Shape, dz: Shape, f: Shape, S: Shape, P: Shape) -> Shape:
-    """(17) dtheta (K, C, f_h, f_w) from a (m, C, H, W) and dz (m, K, H', W')."""
-    grid = window_grid((a[2], a[3]), f, S, P)
+def conv2d_theta(a: Shape, dz: Shape, f: Shape, S: Shape, P: Shape, D: Shape, groups: int) -> Shape:
+    """(17) dtheta (K, C/groups, f_h, f_w) from a (m, C, H, W) and dz (m, K, H', W')."""
+    check_groups(a[1], dz[1], groups)
+    grid = window_grid((a[2], a[3]), f, S, P, D)
     if dz[0] != a[0] or dz[2] != grid[0] or dz[3] != grid[1]:
-        raise ValueError("dz: expected shape (m, K, H', W'), where a is (m, C, H, W) and H' = (H + 2P - f) // S + 1")
-    return dz[1], a[1], f[0], f[1]
+        raise ValueError(
+            "dz: expected shape (m, K, H', W'), where a is (m, C, H, W) and H' = (H + 2P - D (f - 1) - 1) // S + 1"
+        )
+    return dz[1], a[1] // groups, f[0], f[1]
 
 
-def conv2d_a(dz: Shape, theta: Shape, n: Shape, S: Shape, P: Shape) -> Shape:
-    """(19) da (m, C, H, W) from dz (m, K, H', W'), theta (K, C, f_h, f_w) and n = (H, W)."""
+def conv2d_a(dz: Shape, theta: Shape, n: Shape, S: Shape, P: Shape, D: Shape, groups: int) -> Shape:
+    """(19) da (m, C, H, W) from dz (m, K, H', W'), theta (K, C/groups, f_h, f_w) and n = (H, W)."""
     if min(n) < 0 or max(n) >= LARGEST:
         raise ValueError("input_size: expected from 0 to 2**31 - 1 along each axis")
     if theta[0] != dz[1]:
-        raise ValueError("theta: expected shape (K, C, f_h, f_w), where dz is (m, K, H', W')")
-    grid = window_grid(n, (theta[2], theta[3]), S, P)
+        raise ValueError("theta: expected shape (K, C / groups, f_h, f_w), where dz is (m, K, H', W')")
+    check_groups(0, dz[1], groups)  # C is what theta makes it
+    grid = window_grid(n, (theta[2], theta[3]), S, P, D)
     if dz[2] != grid[0] or dz[3] != grid[1]:
-        raise ValueError("dz: expected shape (m, K, H', W'), where H' = (H + 2P - f) // S + 1 and input_size is (H, W)")
-    return dz[0], theta[1], n[0], n[1]
+        raise ValueError(
+            "dz: expected shape (m, K, H', W'), where H' = (H + 2P - D (f - 1) - 1) // S + 1 and input_size is (H, W)"
+        )
+    return dz[0], theta[1] * groups, n[0], n[1]
+
+
+def transposed_grid(n: Shape, f: Shape, S: Shape, P: Shape, D: Shape, more: Shape) -> Shape:
+    """(19) The image size (H', W') that windows take to n = (H, W): `more` cells above the smallest one along each axis."""
+    check_windows(f, S, P, D)
+    if min(more) < 0 or more[0] >= S[0] or more[1] >= S[1]:
+        raise ValueError("output_padding: expected from 0 to stride - 1 along each axis")
+    H = (n[0] - 1) * S[0] - 2 * P[0] + extent(f[0], D[0]) + more[0]
+    W = (n[1] - 1) * S[1] - 2 * P[1] + extent(f[1], D[1]) + more[1]
+    if H < 1 or W < 1:
+        raise ValueError("padding: expected so little that at least one cell of the output is left along each axis")
+    return H, W
 
 
 def pool2d_a(a: Shape, f: Shape, S: Shape, P: Shape) -> Shape:
     """The pooled (m, C, H', W') of a (m, C, H, W); P < f, so that every window meets the image."""
-    grid = window_grid((a[2], a[3]), f, S, P)
+    grid = window_grid((a[2], a[3]), f, S, P, ADJACENT)
     if P[0] >= f[0] or P[1] >= f[1]:
         raise ValueError("padding: expected less than size along each axis")
     return a[0], a[1], grid[0], grid[1]
@@ -159,6 +197,13 @@ def check_activation(da: Shape, z: Shape, a: Shape) -> None:
         raise ValueError("z: expected the shape of da")
     if a != da:
         raise ValueError("a: expected the shape of da")
+
+
+def dropout_threshold(rate: float) -> int:
+    """(2) How many of the 2^24 numbers that 24 random bits make fall below the rate."""
+    if not (rate >= 0 and rate < 1):
+        raise ValueError("rate: expected a number in [0, 1)")
+    return int(rate * 2**24)
 
 
 def check_target(y: Shape, prediction: Shape) -> None:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import operator
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import losses
+from fastnn import compiled, losses
 from fastnn.losses import Loss
 from fastnn.optimizers import Adam, Optimizer
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from fastnn.model import Sequential
 
 Floats = NDArray[np.floating]
+Pair = tuple[NDArray[Any], NDArray[Any]]
+Steps = Callable[[NDArray[Any], NDArray[Any], NDArray[np.int64]], Iterator[tuple[int, float, int]]]
 
 
 class History(dict[str, list[float]]):
@@ -92,11 +95,12 @@ def fit(
     if plan.patience is not None and validation is None:
         raise ValueError("patience: expected validation_data with it")
     model.loss = plan.loss
+    prepared, steps = _steps_of(model, data, plan)
     history, best = History(), _Best(plan.patience)
     try:
         for epoch in range(1, plan.epochs + 1):
             begun = time.perf_counter()
-            cost, accuracy = _epoch(model, data, plan, epoch)
+            cost, accuracy = _epoch(model, prepared, steps, plan, epoch)
             seconds = time.perf_counter() - begun
             found = None if validation is None else model.evaluate(*validation, plan.loss, plan.batch_size)
             history._append(loss=cost, accuracy=accuracy, seconds=seconds)
@@ -115,31 +119,52 @@ def fit(
     return history
 
 
-def _epoch(model: Sequential, data: tuple[NDArray[Any], NDArray[Any]], plan: Plan, epoch: int) -> tuple[float, float | None]:
+def _epoch(model: Sequential, data: Pair, steps: Steps, plan: Plan, epoch: int) -> tuple[float, float | None]:
     """One pass over the data: the mean cost and accuracy of its batches."""
-    x, y = data
-    n = len(x)
-    order = model.rng.permutation(n) if plan.shuffle else None
+    n = len(data[0])
+    order = model.rng.permutation(n) if plan.shuffle else np.arange(n)
     cost, right = 0.0, 0
-    for part in _bar(list(slices(n, plan.batch_size)), plan, epoch):
-        batch = part if order is None else order[part]
-        target = y[batch]
-        a = model.forward(batch_of(x, batch, model.dtype), training=True)
-        cost += plan.loss.cost(a, target) * len(a)
-        right += 0 if plan.loss.hits is None else int(plan.loss.hits(a, target).sum())
-        model.backward(plan.loss.da(a, target))
-        plan.stepper.step(model.parameters, model.gradients)
+    with _bar(-(-n // plan.batch_size), plan, epoch) as bar:
+        for batches, batch_cost, batch_right in steps(*data, order):
+            cost, right = cost + batch_cost, right + batch_right
+            bar.update(batches)
     return cost / n, None if plan.loss.hits is None else right / n
 
 
-def _bar(parts: list[slice], plan: Plan, epoch: int) -> Iterable[slice]:
-    """The epoch's batches, behind a progress bar where one is wanted and can be had."""
+def _steps_of(model: Sequential, data: Pair, plan: Plan) -> tuple[Pair, Steps]:
+    """The data as the steps want them, and the steps: compiled whole where all of the model, loss and optimiser is fastnn's."""
+    if compiled.knows(model, plan.loss, plan.stepper):
+        trainer = compiled.Trainer(model, plan.loss, plan.stepper, plan.batch_size, len(data[0]))
+        return (trainer.inputs(data[0]), trainer.targets(data[1], plan.loss)), trainer.epoch
+
+    def epoch(x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64]) -> Iterator[tuple[int, float, int]]:
+        for part in slices(len(order), plan.batch_size):
+            target = y[order[part]]
+            a = model.forward(batch_of(x, order[part], model.dtype), training=True)
+            cost = plan.loss.cost(a, target) * len(a)
+            right = 0 if plan.loss.hits is None else int(plan.loss.hits(a, target).sum())
+            model.backward(plan.loss.da(a, target))
+            plan.stepper.step(model.parameters, model.gradients)
+            yield 1, cost, right
+
+    return data, epoch
+
+
+class _NoBar:
+    """Stands for a progress bar where there is none."""
+
+    def update(self, batches: int) -> None:
+        pass
+
+
+def _bar(batches: int, plan: Plan, epoch: int) -> Any:
+    """A progress bar over the epoch's batches, where one is wanted and can be had."""
     wanted = plan.progress if plan.progress is not None else bool(plan.verbose) and sys.stderr.isatty()
     if not wanted or importlib.util.find_spec("tqdm") is None:
-        return parts
+        return contextlib.nullcontext(_NoBar())
     from tqdm.auto import tqdm
 
-    return tqdm(parts, desc=f"epoch {epoch}/{plan.epochs}", leave=False)
+    return tqdm(total=batches, desc=f"epoch {epoch}/{plan.epochs}", leave=False)
 
 
 def _line(epoch: int, epochs: int, history: History) -> str:

@@ -10,7 +10,7 @@ Sizes are 1, primes, nothing at all, and what a network has. A kernel without a 
 """
 
 from collections.abc import Callable
-from math import ceil
+from math import ceil, gcd
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,11 +39,17 @@ class Case(NamedTuple):
     scale: float = 1.0
     timed: bool = False
     summed: int = 0
+    settings: tuple[tuple[str, Any], ...] = ()  # of parameters that come after `out`
 
     def arguments(self, dtype: Any, seed: int = 0) -> tuple[Any, ...]:
         """The arguments with float arrays of this dtype; the same ones for the same seed."""
         rng = np.random.default_rng(seed)
         return self.make(lambda *shape, low=-1.0, high=1.0: np.asarray(rng.uniform(low, high, shape), dtype))
+
+    @property
+    def keywords(self) -> dict[str, Any]:
+        """The arguments that come after `out`."""
+        return dict(self.settings)
 
     def __str__(self) -> str:
         return f"{self.kernel}-{self.id}"
@@ -73,19 +79,23 @@ def matmul(a: tuple[int, ...], b: tuple[int, ...], timed: bool = False) -> list[
     return [Case("matmul", size, lambda u: (u(*a), u(*b)), a[-1], timed=timed)]
 
 
-def conv(m: int, C: int, image: Any, K: int, f: Any, S: Any = 1, P: Any = 0, timed: bool = False) -> list[Case]:
-    """Rows for a convolution; image, f, S and P as a user gives them: an int or a pair."""
-    (H, W), (f_h, f_w), (S_h, S_w) = pair(image), pair(f), pair(S)
-    a, theta = (m, C, H, W), (K, C, f_h, f_w)
-    dz = shapes.conv2d_z(a, theta, (K,), pair(S), pair(P))
-    pixels = m * dz[2] * dz[3]
-    windows = ceil(f_h / S_h) * ceil(f_w / S_w)
-    setting = f"{m}x{C}x{H}x{W}-k{K}-{named(f=f, s=S, p=P)}"
+def conv(
+    m: int, C: int, image: Any, K: int, f: Any, S: Any = 1, P: Any = 0, D: Any = 1, groups: int = 1, timed: bool = False
+) -> list[Case]:
+    """Rows for a convolution; image, f, S, P and D as a user gives them: an int or a pair."""
+    (H, W), (f_h, f_w) = pair(image), pair(f)
+    a, theta = (m, C, H, W), (K, C // groups, f_h, f_w)
+    dz = shapes.conv2d_z(a, theta, (K,), pair(S), pair(P), pair(D), groups)
+    pixels, cells = m * dz[2] * dz[3], theta[1] * f_h * f_w
+    # A cell meets kernel cell r where S divides its place - r D: at every S / gcd(S, D)-th r.
+    met = [ceil(n / (S_n // gcd(S_n, D_n))) for n, S_n, D_n in zip((f_h, f_w), pair(S), pair(D), strict=True)]
+    terms, more = K // groups * met[0] * met[1], (("dilation", D), ("groups", groups))
+    setting = f"{m}x{C}x{H}x{W}-k{K}-{named(f=f, s=S, p=P, d=D if D != 1 else None, g=groups if groups > 1 else None)}"
     return [
-        Case("conv2d_forward", setting, lambda u: (u(*a), u(*theta), u(K), S, P), 1 + C * f_h * f_w, timed=timed),
-        Case("conv2d_dz_to_dtheta", setting, lambda u: (u(*a), u(*dz), f, S, P), pixels, timed=timed),
+        Case("conv2d_forward", setting, lambda u: (u(*a), u(*theta), u(K), S, P), 1 + cells, 1, timed, 0, more),
+        Case("conv2d_dz_to_dtheta", setting, lambda u: (u(*a), u(*dz), f, S, P), pixels, 1, timed, 0, more),
         Case("conv2d_dz_to_db", setting, lambda u: (u(*dz),), pixels, timed=timed),
-        Case("conv2d_dz_to_da", setting, lambda u: (u(*dz), u(*theta), image, S, P), K * windows, timed=timed),
+        Case("conv2d_dz_to_da", setting, lambda u: (u(*dz), u(*theta), image, S, P), terms, 1, timed, 0, more),
     ]
 
 
@@ -252,6 +262,13 @@ CASES = [
     *conv(0, 2, 4, 3, 2),
     *conv(2, 0, 4, 3, 2),
     *conv(2, 2, 4, 0, 2),
+    *conv(2, 2, 9, 3, 3, D=2),
+    *conv(2, 3, (11, 8), 2, (3, 2), (2, 3), (1, 2), (2, 4)),
+    *conv(1, 2, (3, 5), 2, (2, 3), 1, (3, 2), (6, 3)),  # the cells of a window lie on both sides of the image
+    *conv(2, 6, (5, 6), 4, 3, 1, 1, groups=2),
+    *conv(2, 3, (7, 6), 6, (3, 2), 2, 1, (1, 2), groups=3),
+    *conv(2, 5, 7, 5, 3, groups=5),  # depthwise
+    *conv(2, 0, 4, 4, 2, groups=2),
     *conv(64, 1, 28, 8, 5, timed=True),
     *conv(64, 8, 12, 16, 5, timed=True),
     *conv(32, 3, 32, 32, 3, 1, 1, timed=True),
@@ -265,6 +282,8 @@ CASES = [
     *pool(0, 2, 4, 2, 2),
     *pool(64, 6, 24, 2, 2, timed=True),
     *pool(64, 6, 24, 3, 2, 1, timed=True),
+    Case("dropout", "7x13", lambda u: (u(7, 13), 0.25, 3), 2, 2.0),
+    Case("dropout", "64x6x12x12", lambda u: (u(64, 6, 12, 12), 0.5, -1), 2, 2.0, True),
     *activations(1, 1),
     *activations(7, 13),
     *activations(0, 3),

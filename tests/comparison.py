@@ -12,7 +12,7 @@ from fastnn import reference
 def expected(case, dtype):
     """The results in float64, from the very arguments that the kernel gets: one array, a cost, or what an update changed."""
     arguments = [as_float64(value) for value in case.arguments(dtype)]
-    result = getattr(reference, case.kernel)(*arguments)
+    result = getattr(reference, case.kernel)(*arguments, **case.keywords)
     return changed(arguments) if case.kernel in UPDATES else [result]
 
 

@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from fastnn import AvgPool2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D, Sequential, datasets
+from fastnn import AvgPool2D, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, MaxPool2D, Sequential, datasets
 
 # Kinks (relu, max pooling) can make a right gradient differ from its central difference; these activations have none.
 SMOOTH = ("identity", "sigmoid", "tanh", "softplus", "silu", "gelu")
@@ -22,7 +22,8 @@ def convolutional(activation="tanh", last="identity", **settings):
     return Sequential(
         Conv2D(3, (3, 2), stride=(2, 1), padding=(1, 0), activation=activation),
         MaxPool2D(2, stride=1),
-        Conv2D(4, 2, activation=activation),
+        Conv2D(6, 2, activation=activation, dilation=(1, 2), groups=3),
+        ConvTranspose2D(3, (2, 3), stride=(1, 2), padding=(0, 1), activation=activation, output_padding=(0, 1)),
         AvgPool2D((2, 3), stride=1, padding=(0, 1)),
         Flatten(),
         Dropout(0.25),

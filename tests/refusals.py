@@ -15,7 +15,7 @@ WRITES = {name: ("theta", "velocity" if name == "sgd_step" else "moments") for n
 def good(name):
     """The named arguments of a call that is right, in float32: the kernel's second row, for its sizes are all different."""
     case = typical(name)
-    call = inspect.signature(getattr(ops, name)).bind(*case.arguments(np.float32)).arguments
+    call = inspect.signature(getattr(ops, name)).bind(*case.arguments(np.float32), **case.keywords).arguments
     if takes_out(name):
         call["out"] = np.full_like(getattr(ops, name)(**call), np.nan)
     return call

@@ -76,13 +76,27 @@ def test_contenders_take_turns_and_their_shortest_time_counts(monkeypatch):
         return run
 
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
-    found = race({"slow": call("slow", 3, 3, 3, 2, 3), "quick": call("quick", 1)}, seconds=0, least_rounds=3)
+    found = race({"slow": call("slow", 3, 3, 2, 3), "quick": call("quick", 1)}, seconds=0, least_rounds=3)
     assert found == {"slow": 2, "quick": 1}
-    assert calls[4:] == ["slow", "quick"] * 3
+    assert calls[2:] == ["slow", "quick"] * 3
     calls.clear()
     monkeypatch.setattr("time.sleep", lambda seconds: calls.append(seconds))
     race({"slow": call("slow", 3), "quick": call("quick", 1)}, seconds=0, least_rounds=1, pause=0.5)
-    assert calls[4:] == [0.5, "slow", "slow", 0.5, "quick", "quick"]
+    assert calls[2:] == [0.5, "slow", "slow", 0.5, "quick", "quick"]
+
+
+def test_a_turn_is_as_long_as_its_quickest_call_allows(monkeypatch):
+    """A call of 0.1 ms whose first ones take 1 ms: 20 of it fill a turn of 2 ms."""
+    clock, durations = [0.0], iter([1e-3, 1e-3, 1e-4])
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    calls = []
+
+    def run():
+        calls.append(None)
+        clock[0] += next(durations, 1e-4)
+
+    race({"only": run}, seconds=0, least_rounds=1)
+    assert len(calls) in (5 + 19, 5 + 20)
 
 
 def test_geometric_mean():

@@ -33,7 +33,7 @@ def frozen(arguments):
 def test_result(case, dtype, layout):
     arguments = arranged(case, dtype, LAYOUTS[layout])
     before = frozen(arguments)
-    result = getattr(ops, case.kernel)(*arguments)
+    result = getattr(ops, case.kernel)(*arguments, **case.keywords)
     if case.kernel in UPDATES:
         assert result is None
         assert_near(case, dtype, changed(arguments))
@@ -61,7 +61,7 @@ def test_out(case, dtype, layout):
     arguments = arranged(case, dtype, LAYOUTS[layout])
     before = frozen(arguments)
     out = WRITEABLE.get(layout, sliced)(np.full(expected(case, dtype)[0].shape, np.nan, dtype))
-    assert getattr(ops, case.kernel)(*arguments, out=out) is out
+    assert getattr(ops, case.kernel)(*arguments, out=out, **case.keywords) is out
     assert_near(case, dtype, [out])
     assert frozen(arguments) == before
     if WRITEABLE.get(layout, sliced) is sliced and out.ndim:

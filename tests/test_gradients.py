@@ -22,6 +22,12 @@ WINDOWS = {
     "single cell": ((3, 3), (1, 1), (2, 2), (0, 0)),
 }
 OVERPADDED = {"mostly padding": ((2, 3), (2, 2), (1, 2), (3, 2))}  # a pool's padding is less than its window
+# ..., dilation.
+DILATED = {
+    "plain": ((3, 4), (2, 2), (1, 1), (0, 0), (1, 1)),
+    "dilated": ((6, 5), (3, 2), (1, 1), (0, 0), (2, 3)),
+    "dilated, strided and padded": ((6, 5), (3, 2), (2, 3), (1, 2), (2, 4)),
+}
 ACTIVATIONS = ["identity", "sigmoid", "tanh", "relu", "leaky_relu", "elu", "softplus", "silu", "gelu"]
 ELEMENTWISE_COSTS = {
     "sigmoid_cross_entropy": "sigmoid_cross_entropy_dz",
@@ -56,17 +62,27 @@ def test_dense(uniform, size):
 
 @pytest.mark.parametrize("window", {**WINDOWS, **OVERPADDED}.items(), ids=lambda window: window[0])
 def test_conv2d(uniform, window):
-    n, f, S, P = window[1]
-    m, C, K = 2, 3, 2
-    a, theta, b = uniform(m, C, *n), uniform(K, C, *f), uniform(K)
-    dz = uniform(*conv2d_z(a.shape, theta.shape, b.shape, S, P))
+    assert_conv2d_gradients(uniform, 3, 2, *window[1])
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+@pytest.mark.parametrize("window", DILATED.items(), ids=lambda window: window[0])
+def test_conv2d_with_dilation_and_groups(uniform, window, groups):
+    *window, D = window[1]
+    assert_conv2d_gradients(uniform, 4, 8, *window, D, groups)
+
+
+def assert_conv2d_gradients(uniform, C, K, n, f, S, P, D=(1, 1), groups=1):
+    a, theta, b = uniform(2, C, *n), uniform(K, C // groups, *f), uniform(K)
+    dz = uniform(*conv2d_z(a.shape, theta.shape, b.shape, S, P, D, groups))
+    more = {"dilation": D, "groups": groups}
 
     def cost():
-        return np.sum(dz * ops.conv2d_forward(a, theta, b, S, P))
+        return np.sum(dz * ops.conv2d_forward(a, theta, b, S, P, **more))
 
-    assert_gradient(ops.conv2d_dz_to_dtheta(a, dz, f, S, P), cost, theta)
+    assert_gradient(ops.conv2d_dz_to_dtheta(a, dz, f, S, P, **more), cost, theta)
     assert_gradient(ops.conv2d_dz_to_db(dz), cost, b)
-    assert_gradient(ops.conv2d_dz_to_da(dz, theta, n, S, P), cost, a)
+    assert_gradient(ops.conv2d_dz_to_da(dz, theta, n, S, P, **more), cost, a)
 
 
 @pytest.mark.parametrize("kind", ["max", "avg"])

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from fastnn import AvgPool2D, Conv2D, Dense, Dropout, Flatten, MaxPool2D, Sequential, layers
+from fastnn import AvgPool2D, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, MaxPool2D, Sequential, layers
 
 CHOICES = f"expected one of {', '.join(['identity', *layers.ACTIVATIONS])}, got"
 PAIR = "expected an int or a pair of ints, got"
@@ -28,7 +28,22 @@ REFUSED = [
     (Conv2D(2, 0), (1, 4, 4), ValueError, "kernel_size, size: expected from 1 to 2**31 - 1 along each axis"),
     (Conv2D(2, 3, stride=0), (1, 4, 4), ValueError, "stride: expected from 1 to 2**31 - 1 along each axis"),
     (Conv2D(2, 3, padding=-1), (1, 4, 4), ValueError, "padding: expected from 0 to 2**31 - 1 along each axis"),
-    (Conv2D(2, (3, 5)), (1, 4, 4), ValueError, "the window is larger than the padded image: expected f <= n + 2 * padding"),
+    (Conv2D(2, (3, 5)), (1, 4, 4), ValueError, "the window is larger than the padded image: expected dilation"),
+    (Conv2D(2, 3, dilation=1.0), (1, 4, 4), TypeError, f"dilation: {PAIR} 1.0"),
+    (Conv2D(2, 3, dilation=0), (1, 4, 4), ValueError, "dilation: expected from 1 to 2**31 - 1 along each axis"),
+    (Conv2D(2, 3, dilation=(1, 2)), (1, 4, 4), ValueError, "the window is larger than the padded image: expected dilation"),
+    (Conv2D(2, 3, groups=2.0), (2, 4, 4), ValueError, "groups: expected a positive int, got 2.0"),
+    (Conv2D(2, 3, groups=0), (2, 4, 4), ValueError, "groups: expected a positive int, got 0"),
+    (Conv2D(4, 3, groups=2), (3, 4, 4), ValueError, "groups: expected a positive divisor of C and of K"),
+    (Conv2D(3, 3, groups=2), (4, 4, 4), ValueError, "groups: expected a positive divisor of C and of K"),
+    (ConvTranspose2D(2.0, 3), (1, 4, 4), ValueError, "filters: expected a positive int, got 2.0"),
+    (ConvTranspose2D(2, 3), (16,), ValueError, "expected an input of shape (C, H, W), got (16,)"),
+    (ConvTranspose2D(2, 3, stride=0), (1, 4, 4), ValueError, "stride: expected from 1 to 2**31 - 1 along each axis"),
+    (ConvTranspose2D(2, 3, padding=3), (1, 4, 4), ValueError, "padding: expected so little that at least one cell"),
+    (ConvTranspose2D(3, 3, groups=2), (4, 4, 4), ValueError, "groups: expected a positive divisor of C and of K"),
+    (ConvTranspose2D(2, 3, output_padding=1), (1, 4, 4), ValueError, "output_padding: expected from 0 to stride - 1 along"),
+    (ConvTranspose2D(2, 3, output_padding=-1), (1, 4, 4), ValueError, "output_padding: expected from 0 to stride - 1 along"),
+    (ConvTranspose2D(2, 3, output_padding=0.5), (1, 4, 4), TypeError, f"output_padding: {PAIR} 0.5"),
     (MaxPool2D(2), (16,), ValueError, "expected an input of shape (C, H, W), got (16,)"),
     (MaxPool2D("2"), (1, 4, 4), TypeError, f"size: {PAIR} '2'"),
     (MaxPool2D(5), (1, 4, 4), ValueError, "the window is larger than the padded image"),

@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 from differences import DIFFERENCED, EXACT, distance, numerical_gradient
+from windows import convolution, grouped, pooling, transposed
 
-from fastnn import AvgPool2D, Conv2D, Dense, Dropout, Flatten, Layer, MaxPool2D, Sequential, layers
+from fastnn import AvgPool2D, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, Layer, MaxPool2D, Sequential, layers
 
 erf = np.vectorize(math.erf)
 
@@ -22,30 +23,6 @@ ACTIVATIONS = {
     "gelu": lambda z: z * (1 + erf(z / np.sqrt(2))) / 2,
 }
 
-
-def windows(a, f, S, P, padding=0.0):
-    """A window of a (m, C, H, W) at a time, with its place in the output."""
-    a = np.pad(a, ((0, 0), (0, 0), (P[0], P[0]), (P[1], P[1])), constant_values=padding)
-    for i in range((a.shape[2] - f[0]) // S[0] + 1):
-        for j in range((a.shape[3] - f[1]) // S[1] + 1):
-            yield (i, j), a[:, :, i * S[0] : i * S[0] + f[0], j * S[1] : j * S[1] + f[1]]
-
-
-def assembled(cells):
-    """(m, K, H', W') from {(i, j): (m, K)}."""
-    H, W = (max(place[axis] for place in cells) + 1 for axis in (0, 1))
-    return np.stack([np.stack([cells[i, j] for j in range(W)], axis=-1) for i in range(H)], axis=-2)
-
-
-def convolution(a, f, S, P, theta, b):
-    cells = {place: np.einsum("mcrs,kcrs->mk", window, theta) + b for place, window in windows(a, f, S, P)}
-    return assembled(cells)
-
-
-def pooling(a, f, S, P, pool, padding):
-    return assembled({place: pool(window, axis=(2, 3)) for place, window in windows(a, f, S, P, padding)})
-
-
 # name -> a layer, the shape of its input, that of its output, and its z as NumPy would compute it
 FORMULAS = {
     "dense": (Dense(4), (3,), (4,), lambda a, theta: a @ theta[1:] + theta[0]),
@@ -55,6 +32,36 @@ FORMULAS = {
         (3, 5, 6),
         (4, 3, 3),
         lambda a, theta, b: convolution(a, (2, 3), (2, 3), (1, 2), theta, b),
+    ),
+    "conv-dilated": (
+        Conv2D(2, (3, 2), stride=(1, 2), padding=2, dilation=(2, 3)),
+        (3, 4, 5),
+        (2, 4, 3),
+        lambda a, theta, b: convolution(a, (3, 2), (1, 2), (2, 2), theta, b, (2, 3)),
+    ),
+    "conv-groups": (
+        Conv2D(4, 2, groups=2),
+        (6, 3, 4),
+        (4, 2, 3),
+        lambda *arrays: grouped(2, lambda a, theta, b: convolution(a, (2, 2), (1, 1), (0, 0), theta, b), *arrays),
+    ),
+    "transposed": (
+        ConvTranspose2D(3, 2),
+        (2, 3, 4),
+        (3, 4, 5),
+        lambda a, theta, b: transposed(a, (2, 2), (1, 1), (0, 0), theta, b),
+    ),
+    "transposed-strided": (
+        ConvTranspose2D(3, (3, 2), stride=(2, 3), padding=(1, 0), dilation=(1, 2), output_padding=(1, 2)),
+        (2, 3, 2),
+        (3, 6, 8),
+        lambda a, theta, b: transposed(a, (3, 2), (2, 3), (1, 0), theta, b, (1, 2), (1, 2)),
+    ),
+    "transposed-groups": (
+        ConvTranspose2D(2, 3, stride=2, groups=2),
+        (4, 2, 3),
+        (2, 5, 7),
+        lambda *arrays: grouped(2, lambda a, theta, b: transposed(a, (3, 3), (2, 2), (0, 0), theta, b), *arrays),
     ),
     "max": (MaxPool2D(2), (2, 5, 4), (2, 2, 2), lambda a: pooling(a, (2, 2), (2, 2), (0, 0), np.max, -np.inf)),
     "max-strided": (
@@ -108,7 +115,7 @@ def test_forward_is_the_formula(name):
 
 
 @ALL_ACTIVATIONS
-@pytest.mark.parametrize("name", ["dense", "conv"])
+@pytest.mark.parametrize("name", ["dense", "conv", "transposed"])
 def test_forward_ends_with_the_activation(name, activation):
     layer, input_shape, _, formula = FORMULAS[name]
     layer = built(another(layer, activation=activation), input_shape)
@@ -123,7 +130,7 @@ def test_backward_is_the_derivative(name):
 
 
 @ALL_ACTIVATIONS
-@pytest.mark.parametrize("name", ["dense", "conv"])
+@pytest.mark.parametrize("name", ["dense", "conv", "transposed"])
 def test_backward_includes_the_activation(name, activation):
     check_backward(another(FORMULAS[name][0], activation=activation), FORMULAS[name][1])
 
@@ -195,8 +202,13 @@ def test_a_larger_batch_gets_larger_arrays():
 @ALL_ACTIVATIONS
 @pytest.mark.parametrize(
     ("layer", "input_shape", "fans"),
-    [(Dense(150), (200,), (200, 150)), (Conv2D(40, (5, 3), stride=2), (30, 9, 9), (30 * 15, 40 * 15))],
-    ids=["dense", "conv"],
+    [
+        (Dense(150), (200,), (200, 150)),
+        (Conv2D(40, (5, 3), stride=2), (30, 9, 9), (30 * 15, 40 * 15)),
+        (Conv2D(120, (5, 3), dilation=2, groups=3), (90, 9, 9), (30 * 15, 40 * 15)),
+        (ConvTranspose2D(80, 4, stride=(2, 1), groups=2), (60, 3, 3), (30 * 8, 40 * 16)),
+    ],
+    ids=["dense", "conv", "conv-groups", "transposed"],
 )
 def test_initialisation(layer, input_shape, fans, activation):
     """Under a rectifier N(0, 2 / fan_in) (He), else uniform with variance 2 / (fan_in + fan_out) (Glorot); biases are 0."""

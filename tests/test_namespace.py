@@ -61,9 +61,14 @@ def test_docstring_states_shapes(name):
 
 @EVERY_KERNEL
 def test_parameters(name):
-    """At most seven; `out` is the last one and optional, so that it can stay away."""
+    """At most seven up to `out`; it and what follows are optional, and what follows is not an array."""
     parameters = inspect.signature(getattr(kernels, name)).parameters
-    assert len(parameters) <= 7
-    if "out" in parameters:
-        assert list(parameters)[-1] == "out"
+    names = list(parameters)
+    last = names.index("out") if "out" in names else len(names) - 1
+    assert last < 7
+    if "out" in names:
         assert parameters["out"].default is None
+    contract = Contract(getattr(reference, name).__wrapped__)
+    for later in names[last + 1 :]:
+        assert parameters[later].default is not inspect.Parameter.empty
+        assert later not in contract.arrays

@@ -114,6 +114,21 @@ def convolve(a, theta, b, dz, z):
 
 
 @njit
+def convolve_apart(a, theta, b, dz):
+    """Dilation and groups, which come after `out`, by keyword and by position."""
+    more = 2
+    return (
+        conv2d_forward(a, theta, b, dilation=2, groups=2),
+        conv2d_forward(a, theta, b, 1, 0, None, (2, 2), more),
+        conv2d_forward(a, theta, b, groups=more, padding=(1, 0), dilation=(1, 2)),
+        conv2d_dz_to_dtheta(a, dz, 3, groups=2, dilation=2),
+        conv2d_dz_to_dtheta(a, dz, (3, 3), (1, 1), (0, 0), out=np.empty_like(theta), groups=more, dilation=(2, 2)),
+        conv2d_dz_to_da(dz, theta, (5, 7), dilation=more, groups=more),
+        conv2d_dz_to_da(dz, theta, (5, 7), 1, 0, None, 2, 2),
+    )
+
+
+@njit
 def pool(a, dz, z):
     """A pool's stride is its size unless it is given."""
     return (
@@ -139,6 +154,7 @@ def update(theta, dtheta, moments, velocity):
 
 USER_CODE = {
     "convolve": (convolve, [(2, 3, 5, 7), (4, 3, 3, 3), (4,), (2, 4, 3, 4), (2, 4, 3, 4)]),
+    "convolve_apart": (convolve_apart, [(2, 6, 5, 7), (4, 3, 3, 3), (4,), (2, 4, 1, 3)]),
     "pool": (pool, [(2, 3, 4, 6), (2, 3, 2, 3), (2, 3, 3, 3)]),
     "update": (update, [(5,), (5,), (2, 5), (5,)]),
 }
@@ -209,6 +225,8 @@ RULES = {
     "no samples": (softmax_cross_entropy, (Z[:0], np.zeros(0, int)), ValueError, "expected at least one"),
     "stride": (conv2d_forward, (IMAGES, KERNEL, BIAS, 0, 0), ValueError, "stride: expected from 1"),
     "padding": (conv2d_forward, (IMAGES, KERNEL, BIAS, (1, 1), (0, -1)), ValueError, "padding: expected from 0"),
+    "dilation": (conv2d_forward, (IMAGES, KERNEL, BIAS, 1, 0, None, (1, 0)), ValueError, "dilation: expected from 1"),
+    "groups": (conv2d_forward, (IMAGES, KERNEL, BIAS, 1, 0, None, 1, 3), ValueError, "groups: expected a positive divisor"),
     "window": (max_pool2d_forward, (IMAGES, (6, 1)), ValueError, "the window is larger than the padded image"),
     "step": (adam_step, (X, X.copy(), np.ones((2, 2, 3), np.float32), 0, 0.1), ValueError, "step: expected at least 1"),
 }
@@ -240,6 +258,8 @@ TYPES = {
     ),
     "read-only theta": (sgd_step, (read_only(Z), Z, Z, 0.1), "sgd_step: theta: expected a writeable array"),
     "float stride": (conv2d_forward, (IMAGES, KERNEL, BIAS, 1.5, 0), "expected an int or a pair of ints, got float64"),
+    "float groups": (conv2d_forward, (IMAGES, KERNEL, BIAS, 1, 0, None, 1, 1.0), "groups: expected an int, got float64"),
+    "float step": (adam_step, (Z, Z, np.stack([Z, Z]), 1.5, 0.1), "adam_step: step: expected an int, got float64"),
     "three strides": (conv2d_forward, (IMAGES, KERNEL, BIAS, (1, 1, 1), 0), "expected an int or a pair of ints, got "),
 }
 

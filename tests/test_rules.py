@@ -10,6 +10,8 @@ from fastnn.backend import ops
 # dz (2, 3, 3, 4); costs and activations (7, 5) or (7, 13).
 THETA_OF_A = "theta: expected shape (1 + n_in, n_out), where a is (m, n_in)"
 THETA_OF_DZ = "theta: expected shape (1 + n_in, n_out), where dz is (m, n_out)"
+THETA_OF_DZ_IMAGES = "theta: expected shape (K, C / groups, f_h, f_w), where dz is (m, K, H', W')"
+GROUPS = "groups: expected a positive divisor of C and of K, the channels of a and of z"
 SHAPES = [
     ("dense_forward", {"theta": of(3, 5)}, THETA_OF_A, "got a (2, 3) float32, theta (3, 5) float32"),
     ("dense_forward", {"theta": of(0, 5)}, THETA_OF_A, "theta (0, 5) float32"),
@@ -19,14 +21,27 @@ SHAPES = [
     (
         "conv2d_forward",
         {"theta": of(4, 2, 3, 3)},
-        "theta: expected shape (K, C, f_h, f_w), where a is (m, C, H, W)",
+        "theta: expected shape (K, C / groups, f_h, f_w), where a is (m, C, H, W)",
         "theta (4, 2",
     ),
-    ("conv2d_forward", {"b": of(3)}, "b: expected shape (K,), where theta is (K, C, f_h, f_w)", "b (3,) float32"),
+    ("conv2d_forward", {"b": of(3)}, "b: expected shape (K,), where theta is (K, C / groups, f_h, f_w)", "b (3,) float32"),
+    ("conv2d_forward", {"groups": 3}, GROUPS, "groups 3"),  # K is 4
+    ("conv2d_forward", {"groups": 2}, GROUPS, "groups 2"),  # C is 3
+    (
+        "conv2d_forward",
+        {"theta": of(6, 3, 3, 3), "b": of(6), "groups": 3},
+        "theta: expected shape (K, C / groups",
+        "groups 3",
+    ),
+    ("conv2d_forward", {"dilation": (3, 2)}, "the window is larger than the padded image", "dilation (3, 2)"),
+    ("conv2d_dz_to_dtheta", {"groups": 3}, GROUPS, "groups 3"),
+    ("conv2d_dz_to_dtheta", {"dilation": (1, 2)}, "dz: expected shape (m, K, H', W')", "dilation (1, 2)"),
+    ("conv2d_dz_to_da", {"groups": 3}, GROUPS, "groups 3"),
+    ("conv2d_dz_to_da", {"dilation": 2}, "dz: expected shape (m, K, H', W'), where H'", "dilation (2, 2)"),
     ("conv2d_dz_to_dtheta", {"dz": of(1, 4, 3, 5)}, "dz: expected shape (m, K, H', W')", "dz (1, 4, 3, 5)"),
     ("conv2d_dz_to_dtheta", {"dz": of(2, 4, 5, 3)}, "dz: expected shape (m, K, H', W')", "dz (2, 4, 5, 3)"),
     ("conv2d_dz_to_dtheta", {"stride": 2}, "dz: expected shape (m, K, H', W')", "stride (2, 2)"),
-    ("conv2d_dz_to_da", {"theta": of(5, 3, 3, 3)}, "theta: expected shape (K, C, f_h, f_w), where dz is (m, K, H', W')", ""),
+    ("conv2d_dz_to_da", {"theta": of(5, 3, 3, 3)}, THETA_OF_DZ_IMAGES, ""),
     ("conv2d_dz_to_da", {"dz": of(2, 4, 3, 4)}, "dz: expected shape (m, K, H', W'), where H'", "dz (2, 4, 3, 4)"),
     ("conv2d_dz_to_da", {"input_size": (7, 5)}, "dz: expected shape (m, K, H', W'), where H'", "input_size (7, 5)"),
     ("conv2d_dz_to_da", {"input_size": -1}, "input_size: expected from 0 to 2**31 - 1", "input_size (-1, -1)"),
@@ -148,7 +163,7 @@ def test_rows_that_do_not_sum_to_one(name, row):
 # Windows -------------------------------------------------------------------------------------------------------------
 
 WITH_WINDOWS = [name for name in KERNELS if "2d" in name and name != "conv2d_dz_to_db"]
-PAIRS = {"stride", "padding", "size", "kernel_size", "input_size"}
+PAIRS = {"stride", "padding", "size", "kernel_size", "input_size", "dilation"}
 FOR_ANY_WINDOW = {
     "stride 0": ({"stride": 0}, "stride: expected from 1 to 2**31 - 1 along each axis", "stride (0, 0)"),
     "stride 0 across": ({"stride": (1, 0)}, "stride: expected from 1 to 2**31 - 1 along each axis", "stride (1, 0)"),
@@ -186,6 +201,27 @@ def test_window_size(name):
         refuse(name, ValueError, "kernel_size, size: expected from 1 to 2**31 - 1 along each axis", **{parameter: size})
     for size in (100, (7, 1), (1, 9)):
         refuse(name, ValueError, "the window is larger than the padded image", "; got ", **{parameter: size})
+
+
+WITH_GROUPS = ["conv2d_forward", "conv2d_dz_to_dtheta", "conv2d_dz_to_da"]
+
+
+@pytest.mark.parametrize("name", WITH_GROUPS)
+def test_dilation(name):
+    for dilation in (0, (1, 0), -1, 2**31):
+        refuse(name, ValueError, f"{name}: dilation: expected from 1 to 2**31 - 1 along each axis; got ", dilation=dilation)
+    refuse(name, ValueError, "the window is larger than the padded image", "; got ", dilation=2**31 - 1)
+
+
+@pytest.mark.parametrize("name", WITH_GROUPS)
+def test_groups(name):
+    for groups in (0, -1, 2**62):
+        refuse(name, ValueError, f"{name}: {GROUPS}; got ", f"groups {groups}", groups=groups)
+    for groups in (1.0, None, "1", (1, 1)):
+        refuse(name, TypeError, f"{name}: groups: expected an int, got ", groups=groups)
+    nothing = {"dz": of(2, 0, 3, 5)} if "dz" in good(name) else {"b": of(0)}
+    nothing |= {"theta": of(0, 3, 3, 3)} if "theta" in good(name) else {}
+    refuse(name, ValueError, f"{name}: {GROUPS}; got ", groups=3, **nothing)  # K = 0: any number would divide it
 
 
 @pytest.mark.parametrize("name", ["conv2d_forward", "conv2d_dz_to_da"])

@@ -13,7 +13,7 @@ def signatures_after(kernel, case, layouts):
     for dtype in DTYPES:
         for layout in layouts:
             arguments = [layout(value) if isinstance(value, np.ndarray) else value for value in case.arguments(dtype)]
-            kernel(*arguments)
+            kernel(*arguments, **case.keywords)
     return len(kernel.signatures)
 
 
@@ -34,4 +34,6 @@ def test_ints_and_pairs_share_a_specialisation(name):
     before = len(kernel.signatures)
     kernel(*arrays, *size, (2, 1), (0, 1))
     kernel(*arrays, *size, stride=[2, 2], padding=np.int32(1))
+    if name.startswith("conv"):
+        kernel(*arrays, *size, dilation=(1, 2), groups=np.int8(1))
     assert len(kernel.signatures) == before

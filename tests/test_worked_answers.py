@@ -105,6 +105,36 @@ def test_conv2d_dz_to_da_with_padding():
     assert_equal(ops.conv2d_dz_to_da(dz, KERNEL, 3, 2, 1), [[[[-1, 0, -2], [6, 4, 8], [-3, 0, -4]]]])
 
 
+ONE_TO_25 = np.arange(1.0, 26).reshape(1, 1, 5, 5)  # rows 1 to 5, 6 to 10, ...
+
+
+def test_conv2d_with_dilation():
+    """Cells two apart: 1 + 2 * 3 - 13 = -6, and each place along adds 2, each down 10."""
+    z = [[[[-6, -4, -2], [4, 6, 8], [14, 16, 18]]]]
+    assert_equal(ops.conv2d_forward(ONE_TO_25, KERNEL, array(0), dilation=2), z)
+
+
+def test_conv2d_dz_to_dtheta_with_dilation():
+    """The two windows meet 1, 3, 11, 13 and 2, 4, 12, 14: 1 + 10 * 2 = 21, 3 + 10 * 4 = 43, ..."""
+    dz = array([[[1, 10]]])
+    assert_equal(ops.conv2d_dz_to_dtheta(ONE_TO_25[:, :, :3, :4], dz, 2, dilation=2), [[[[21, 43], [131, 153]]]])
+
+
+def test_conv2d_dz_to_da_with_dilation():
+    """Each dz puts dz * (1, 2; 0, -1) on the cells that its window met, two apart."""
+    dz = array([[[1, 10]]])
+    da = [[[[1, 10, 2, 20], [0, 0, 0, 0], [0, 0, -1, -10]]]]
+    assert_equal(ops.conv2d_dz_to_da(dz, KERNEL, (3, 4), dilation=2), da)
+
+
+def test_conv2d_with_groups():
+    """The first channel gives 2 * 1 and 2 * 2, the second 5 * 3 and 5 * 4; back, 1 * 1 + 10 * 2 and 100 * 3 + 1000 * 4."""
+    a, theta, dz = array([[[2]], [[5]]]), array(1, 2, 3, 4).reshape(4, 1, 1, 1), array([[[1]], [[10]], [[100]], [[1000]]])
+    assert_equal(ops.conv2d_forward(a, theta, array(0, 0, 0, 1), groups=2), [[[[2]], [[4]], [[15]], [[21]]]])
+    assert_equal(ops.conv2d_dz_to_dtheta(a, dz, 1, groups=2), [[[[2]]], [[[20]]], [[[500]]], [[[5000]]]])
+    assert_equal(ops.conv2d_dz_to_da(dz, theta, 1, groups=2), [[[[21]], [[4300]]]])
+
+
 # Pooling -------------------------------------------------------------------------------------------------------------
 
 TIES = array([[[1, 5, 2, 2], [5, 0, 2, 2], [-1, -3, 0, 9], [-2, -2, 9, 9]]])

@@ -1,111 +1,103 @@
 """Strided convolution (cross-correlation) over NCHW images with zero padding, and its backpropagation.
 
-One sample at a time is laid out as a matrix of patches (C f_h f_w, H' W'): its row (c, r, s) holds the input cells that
-kernel cell (r, s) of channel c meets. Forward and backward are then products with theta as (K, C f_h f_w). Scratch is one
-such matrix, whatever m. S and P are pairs, one entry for each axis.
+Each is a sum of products over the cells of a window, for which `correlate` and `theta_gradient` are the engines; groups of
+channels go one after the other. S, P and D are pairs, one entry for each axis.
 """
-
-import numpy as np
 
 from fastnn import shapes
 from fastnn.arguments import Images, Pair, Vector, pair
-from fastnn.kernels.gemm import add_product
+from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights
+from fastnn.kernels.image_gradient import image_bytes, image_gradient
 from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import contiguous, flat, put_back
+from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here, put_back
 from fastnn.kernels.overlap import apart
+from fastnn.kernels.theta_gradient import bias_gradient, gradient_bytes, theta_gradient
 
 
 @compiled
-def inside(n, n_out, offset, S):
-    """The range of output cells i with 0 <= i S + offset < n: those whose input cell is not padding."""
-    first = min(n_out, max(0, -(offset // S)))
-    behind = max(first, min(n_out, (n - 1 - offset) // S + 1))
-    return first, behind
+def place_of(images):
+    """The address and the steps of an array of images."""
+    s = images.strides
+    return address(images), s[0], s[1], s[2], s[3]
 
 
 @compiled
-def gather(image, patches, S, P):
-    """(15) patches_crs(i, j) = a_c(iS+r-P)(jS+s-P), 0 in the padding: image (C, H, W), patches (C, f_h, f_w, H', W')."""
-    H, W = image.shape[1:]
-    H_out, W_out = patches.shape[3:]
-    for c, r, s in np.ndindex(patches.shape[:3]):
-        top, left = r - P[0], s - P[1]
-        first_i, behind_i = inside(H, H_out, top, S[0])
-        first_j, behind_j = inside(W, W_out, left, S[1])
-        cells = patches[c, r, s]
-        cells[:first_i] = 0
-        cells[behind_i:] = 0
-        for i in range(first_i, behind_i):
-            row = image[c, i * S[0] + top]
-            cells[i, :first_j] = 0
-            cells[i, behind_j:] = 0
-            for j in range(first_j, behind_j):
-                cells[i, j] = row[j * S[1] + left]
-
-
-@compiled
-def scatter(patches, image, S, P):
-    """(19) image_c(iS+r-P)(jS+s-P) += patches_(c,r,s)(i,j): the transpose of `gather`, on an image of zeros."""
-    H, W = image.shape[1:]
-    H_out, W_out = patches.shape[3:]
-    for c, r, s in np.ndindex(patches.shape[:3]):
-        top, left = r - P[0], s - P[1]
-        first_i, behind_i = inside(H, H_out, top, S[0])
-        first_j, behind_j = inside(W, W_out, left, S[1])
-        for i in range(first_i, behind_i):
-            row = image[c, i * S[0] + top]
-            for j in range(first_j, behind_j):
-                row[j * S[1] + left] += patches[c, r, s, i, j]
+def group_of(place, g, axis_1):
+    """The same from channel g of axis 1 on, or of axis 0."""
+    first, step_0, step_1, step_h, step_w = place
+    return first + g * (step_1 if axis_1 else step_0), step_0, step_1, step_h, step_w
 
 
 @kernel
 def conv2d_forward(
-    a: Images, theta: Images, b: Vector, stride: Pair = 1, padding: Pair = 0, out: Images | None = None
+    a: Images,
+    theta: Images,
+    b: Vector,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    out: Images | None = None,
+    dilation: Pair = 1,
+    groups: int = 1,
 ) -> Images:
-    """(15) z_ij = theta_rs a_(iS+r)(jS+s) + b for every (i, j); also (14), (16).
+    """(15) z_ij = theta_rs a_(iS+rD)(jS+sD) + b for every (i, j), with D = 1 in the notes; also (14), (16).
 
-    a (m, C, H, W), theta (K, C, f_h, f_w), b (K,), z (m, K, H', W') with H' = floor((H + 2P - f_h) / S) + 1.
+    a (m, C, H, W), theta (K, C/groups, f_h, f_w), b (K,), z (m, K, H', W')
+    with H' = floor((H + 2P - D (f_h - 1) - 1) / S) + 1.
     """
-    S, P = pair(stride), pair(padding)
-    z = shapes.result(out, shapes.conv2d_z(a.shape, theta.shape, b.shape, S, P), a.dtype)
+    S, P, D = pair(stride), pair(padding), pair(dilation)
+    z = shapes.result(out, shapes.conv2d_z(a.shape, theta.shape, b.shape, S, P, D, groups), a.dtype)
     apart(out, a)
     apart(out, theta)
     apart(out, b)
-    (m, K, H_out, W_out), (C, f_h, f_w) = z.shape, theta.shape[1:]
-    images, weights, target = contiguous(a), contiguous(theta).reshape((K, C * f_h * f_w)), contiguous(z)
-    patches = np.empty((C, f_h, f_w, H_out, W_out), a.dtype)
-    for n in range(m):
-        gather(images[n], patches, S, P)
-        pixels = target[n].reshape((K, H_out * W_out))
-        for k in range(K):
-            pixels[k] = b[k]
-        add_product(weights, patches.reshape((C * f_h * f_w, H_out * W_out)), pixels)
+    (m, K, H_out, W_out), (C, f_h, f_w), zero = z.shape, theta.shape[1:], a.dtype.type(0)
+    target, K_g = contiguous(z), K // groups
+    sizes = (m, C, K_g, a.shape[2], a.shape[3], H_out, W_out)
+    window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
+    packed = packed_weights(K_g, C * f_h * f_w, zero)
+    scratch = empty(packed + correlate_bytes(sizes, window, zero) // a.itemsize + 1, zero)
+    weights, room = address(scratch), address(scratch) + packed * a.itemsize
+    for g in range(groups):
+        k = g * K_g
+        pack_weights(group_of(place_of(theta), k, False), (K_g, C, f_h, f_w), weights, zero)
+        bias = (weights, address(b) + k * b.strides[0], b.strides[0])
+        images, results = group_of(place_of(a), g * C, True), group_of(place_of(target), k, True)
+        correlate(sizes, window, images, bias, results, room, zero)
+    in_use_until_here(scratch)
     put_back(target, z)
     return z
 
 
 @kernel
 def conv2d_dz_to_dtheta(
-    a: Images, dz: Images, kernel_size: Pair, stride: Pair = 1, padding: Pair = 0, out: Images | None = None
+    a: Images,
+    dz: Images,
+    kernel_size: Pair,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    out: Images | None = None,
+    dilation: Pair = 1,
+    groups: int = 1,
 ) -> Images:
-    """(17) dtheta_rs = dz_ij a_(iS+r)(jS+s), where a is the layer's input a^[l-1]; also (20).
+    """(17) dtheta_rs = dz_ij a_(iS+rD)(jS+sD), where a is the layer's input a^[l-1]; also (20).
 
-    a (m, C, H, W), dz (m, K, H', W'), dtheta (K, C, f_h, f_w); summed over the batch.
+    a (m, C, H, W), dz (m, K, H', W'), dtheta (K, C/groups, f_h, f_w); summed over the batch.
     """
-    f, S, P = pair(kernel_size), pair(stride), pair(padding)
-    dtheta = shapes.result(out, shapes.conv2d_theta(a.shape, dz.shape, f, S, P), a.dtype)
+    f, S, P, D = pair(kernel_size), pair(stride), pair(padding), pair(dilation)
+    dtheta = shapes.result(out, shapes.conv2d_theta(a.shape, dz.shape, f, S, P, D, groups), a.dtype)
     apart(out, a)
     apart(out, dz)
-    (m, K, H_out, W_out), (C, f_h, f_w) = dz.shape, dtheta.shape[1:]
-    images, gradients, target = contiguous(a), contiguous(dz), contiguous(dtheta)
-    patches = np.empty((C, f_h, f_w, H_out, W_out), a.dtype)
-    target[:] = 0
-    weights = target.reshape((K, C * f_h * f_w))
-    for n in range(m):
-        gather(images[n], patches, S, P)
-        pixels = gradients[n].reshape((K, H_out * W_out))
-        add_product(pixels, patches.reshape((C * f_h * f_w, H_out * W_out)).T, weights)
-    put_back(target, dtheta)
+    (m, K, H_out, W_out), (C, f_h, f_w), zero = dz.shape, dtheta.shape[1:], a.dtype.type(0)
+    gradients, K_g = contiguous(dz), K // groups
+    sizes = (m, C, K_g, a.shape[2], a.shape[3], H_out, W_out)
+    window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
+    scratch = empty(gradient_bytes(sizes, window, zero) // a.itemsize + 1, zero)
+    for g in range(groups):
+        k = g * K_g
+        source, step_n, step_k, _, _ = group_of(place_of(gradients), k, True)
+        images, results = group_of(place_of(a), g * C, True), group_of(place_of(dtheta), k, False)
+        theta_gradient(sizes, window, images, (source, step_n, step_k), results, address(scratch), zero)
+    in_use_until_here(scratch)
+    in_use_until_here(gradients)
     return dtheta
 
 
@@ -117,35 +109,43 @@ def conv2d_dz_to_db(dz: Images, out: Vector | None = None) -> Vector:
     """
     db = shapes.result(out, (dz.shape[1],), dz.dtype)
     apart(out, dz)
-    gradients, target = contiguous(dz), flat(db)
-    target[:] = 0
-    for n in range(dz.shape[0]):
-        for k in range(dz.shape[1]):
-            target[k] += gradients[n, k].sum()
-    put_back(target, db)
+    gradients = contiguous(dz)
+    source, step_n, step_k, _, _ = place_of(gradients)
+    sizes = (dz.shape[0], dz.shape[1], dz.shape[2] * dz.shape[3])
+    bias_gradient(sizes, (source, step_n, step_k), address(db), db.strides[0], dz.dtype.type(0))
+    in_use_until_here(gradients)
     return db
 
 
 @kernel
 def conv2d_dz_to_da(
-    dz: Images, theta: Images, input_size: Pair, stride: Pair = 1, padding: Pair = 0, out: Images | None = None
+    dz: Images,
+    theta: Images,
+    input_size: Pair,
+    stride: Pair = 1,
+    padding: Pair = 0,
+    out: Images | None = None,
+    dilation: Pair = 1,
+    groups: int = 1,
 ) -> Images:
-    """(19) da_ij = theta_rs dz_uv delta_i(uS+r) delta_j(vS+s): each dz_uv is scattered over its window; also (18), (21).
+    """(19) da_ij = theta_rs dz_uv delta_i(uS+rD) delta_j(vS+sD): each dz_uv is scattered over its window; also (18), (21).
 
-    dz (m, K, H', W'), theta (K, C, f_h, f_w), input_size (H, W), da (m, C, H, W). Cells that no window reaches get 0.
+    dz (m, K, H', W'), theta (K, C/groups, f_h, f_w), input_size (H, W), da (m, C, H, W). Cells that no window reaches get 0.
     """
-    n_in, S, P = pair(input_size), pair(stride), pair(padding)
-    da = shapes.result(out, shapes.conv2d_a(dz.shape, theta.shape, n_in, S, P), dz.dtype)
+    n_in, S, P, D = pair(input_size), pair(stride), pair(padding), pair(dilation)
+    da = shapes.result(out, shapes.conv2d_a(dz.shape, theta.shape, n_in, S, P, D, groups), dz.dtype)
     apart(out, dz)
     apart(out, theta)
-    (m, K, H_out, W_out), (C, f_h, f_w) = dz.shape, theta.shape[1:]
-    gradients, weights, target = contiguous(dz), contiguous(theta).reshape((K, C * f_h * f_w)), contiguous(da)
-    patches = np.empty((C, f_h, f_w, H_out, W_out), dz.dtype)
-    target[:] = 0
-    for n in range(m):
-        patches[:] = 0
-        pixels = gradients[n].reshape((K, H_out * W_out))
-        add_product(weights.T, pixels, patches.reshape((C * f_h * f_w, H_out * W_out)))
-        scatter(patches, target[n], S, P)
+    (m, K, H_out, W_out), (C, f_h, f_w), zero = dz.shape, theta.shape[1:], dz.dtype.type(0)
+    target, K_g = contiguous(da), K // groups
+    sizes = (m, C, K_g, n_in[0], n_in[1], H_out, W_out)
+    window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
+    scratch = empty(image_bytes(sizes, window, zero) // dz.itemsize + 1, zero)
+    for g in range(groups):
+        k = g * K_g
+        weights = group_of(place_of(theta), k, False)
+        gradients, results = group_of(place_of(dz), k, True), group_of(place_of(target), g * C, True)
+        image_gradient(sizes, window, gradients, weights, results, address(scratch), zero)
+    in_use_until_here(scratch)
     put_back(target, da)
     return da

@@ -1,52 +1,18 @@
 """The product of matrices that every dense kernel is made of: c = start + a b, any strides on all of them.
 
-A tile of c stays in registers while the columns of a and the rows of b go by (tiles.py). Its sum over k is taken in blocks
-of at most BLOCK terms, each from zero, and the blocks are added up: the rounding error of a long sum then grows with
-BLOCK + k / BLOCK and not with k. An element is the same sum, bit for bit, in whatever tile or panel;
-dot products order theirs by lanes.
-
-    direct    b's rows are contiguous, and it is small or meets few rows of a: tiles read a and b where they are
-    dots      a's rows and b's columns are contiguous, one side has few: dot products
-    packed    else: blocks of b go into panels as wide as a tile, which stay in the second-level cache, rows of a beside them
-
 Below `product` all is addresses and steps in bytes, so that there is one specialisation for a dtype, whatever the arrays'
 types: a is m x k with steps a_row and a_col, b is k x n, c is m x n; c starts from s, with its columns and s_row, or from 0.
+How it is computed where c's rows are contiguous, blocking.py says; columns are the transposed product's rows.
 """
 
 import numpy as np
 
-from fastnn.kernels.dots import BLOCK, add_row, dot_products
+from fastnn.kernels.blocking import Place, product_by_rows
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, empty
-from fastnn.kernels.packing import pack_panels, pack_rows
 from fastnn.kernels.shared import shared
-from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.tiles import (
-    added,
-    element_size,
-    full_rows,
-    lanes,
-    load,
-    prefetch,
-    prefetch_line,
-    rank_one,
-    read,
-    store,
-    tile,
-    write,
-)
+from fastnn.kernels.tiles import element_size, read, write
 
-Place = tuple[int, int, int]  # of a matrix: its address, and the steps from row to row and from column to column
-
-# Bytes of packed b: half of the 1 MB second-level cache that today's cores have at least; a and c fit beside it.
-PACKED_BYTES = 512 * 1024
-# b is read where it is, if its rows are contiguous, where packing would not pay: few rows of a meet it, or it is small.
-UNPACKED_ROWS = 16
-UNPACKED_BYTES = 128 * 1024
-PACKED_ROWS = 64  # rows of a that are packed together: they fill whole cache lines where a is transposed
-FEW = 4  # vectors for which dot products need less than packing would
-FAR = 32  # terms of a tile that take longer than it takes to ask for its part of c
-WIDE = 8  # vectors of a tile with one row: enough independent sums to hide the latency of a multiply-add
 COPIED = 128, 512  # elements of c that are copied at a time where neither its rows nor its columns are contiguous
 
 
@@ -62,7 +28,7 @@ def product(a, b, start, c):
     right = (address(b), b.strides[0], b.strides[1])
     zero = c.dtype.type(0)
     if m > 0 and n > 0:
-        _product(m, k, n, left, right, s, s_row, address(c), c.strides[0], c.strides[1], zero)
+        product_at(m, k, n, left, right, s, s_row, address(c), c.strides[0], c.strides[1], 0, zero)
 
 
 @compiled
@@ -74,10 +40,8 @@ def column_sums(b, c):
 @compiled
 def _ones_times(one, b, c):
     right = (address(b), b.strides[0], b.strides[1])
-    still = np.int64(0)  # a literal 0 would have a type of its own, and a specialisation
     if b.shape[1] > 0:
-        left = (address(one), still, still)
-        _product(np.int64(1), b.shape[0], b.shape[1], left, right, still, still, address(c), still, c.strides[0], one[0])
+        product_at(1, b.shape[0], b.shape[1], (address(one), 0, 0), right, 0, 0, address(c), 0, c.strides[0], 0, one[0])
 
 
 @compiled
@@ -90,15 +54,15 @@ def add_product(a, b, c):
 def _place(start):
     """Where tiles find what they start from, and the step from row to row; address 0 for nothing."""
     if start is None:
-        return np.int64(0), np.int64(0)
+        return 0, np.int64(0)
     elif start.ndim == 1:  # noqa: RET505 (a branch that the type rules out is dropped only as a branch)
-        return address(start), np.int64(0)
+        return address(start), 0
     else:
         return address(start), np.int64(start.strides[0])
 
 
 @shared
-def _product(
+def product_at(
     m: int,
     k: int,
     n: int,
@@ -109,50 +73,29 @@ def _product(
     c: int,
     c_row: int,
     c_col: int,
+    scratch: int,
     zero: float,
 ) -> None:
     """The product for any layout of c: rows, columns, or neither contiguous."""
-    size = np.int64(element_size(zero))  # not a literal: that would have a type of its own, and a specialisation
+    size = element_size(zero)
     if c_col == size or n == 1:
-        _by_rows(m, k, n, left, right, s, s_row, c, c_row, zero)
+        product_by_rows(m, k, n, left, right, s, s_row, c, c_row, scratch, zero)
         return
     if c_row == size and (s == 0 or s == c):
         (a, a_row, a_col), (b, b_row, b_col) = left, right
-        _by_rows(n, k, m, (b, b_col, b_row), (a, a_col, a_row), s, c_col if s != 0 else 0, c, c_col, zero)
+        product_by_rows(n, k, m, (b, b_col, b_row), (a, a_col, a_row), s, c_col if s != 0 else 0, c, c_col, scratch, zero)
         return
-    part = empty(COPIED, zero)
-    _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, part, zero)
-
-
-@compiled
-def _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, part, zero):
-    """Part by part, through a contiguous copy."""
-    (a, a_row, a_col), (b, b_row, b_col) = left, right
-    size, place, step = np.int64(element_size(zero)), address(part), part.strides[0]
-    adds = s == c
-    for i in range(0, m, part.shape[0]):
-        rows = min(part.shape[0], m - i)
-        for j in range(0, n, part.shape[1]):
-            columns = min(part.shape[1], n - j)
-            corner = c + i * c_row + j * c_col
-            begin, begin_row = (place, step) if adds else (s + j * size if s != 0 else 0, s_row)
-            if adds:
-                _copy(rows, columns, corner, c_row, c_col, place, step, size, zero)
-            above, beside = (a + i * a_row, a_row, a_col), (b + j * b_col, b_row, b_col)
-            _by_rows(rows, k, columns, above, beside, begin, begin_row, place, step, zero)
-            _copy(rows, columns, place, step, size, corner, c_row, c_col, zero)
-
-
-@compiled
-def _copy(m, n, x, x_row, x_col, y, y_row, y_col, zero):
-    """y = x, element by element."""
-    for i in range(m):
-        for j in range(n):
-            write(read(zero, x + i * x_row + j * x_col), y + i * y_row + j * y_col)
+    if scratch != 0:
+        rest = scratch + COPIED[0] * COPIED[1] * size
+        _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, scratch, rest, zero)
+    else:
+        held = empty(COPIED[0] * COPIED[1], zero)
+        _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, address(held), 0, zero)
+        held[0] = zero  # it is in use until here
 
 
 @shared
-def _by_rows(
+def _by_copies(
     m: int,
     k: int,
     n: int,
@@ -162,152 +105,32 @@ def _by_rows(
     s_row: int,
     c: int,
     c_row: int,
+    c_col: int,
+    place: int,
+    scratch: int,
     zero: float,
 ) -> None:
-    """The product where c's rows are contiguous: chooses among the three ways."""
+    """Part by part, through a contiguous copy."""
     (a, a_row, a_col), (b, b_row, b_col) = left, right
-    size, width, rows = np.int64(element_size(zero)), VECTORS * lanes(zero), full_rows(zero)
-    rows_of_b = b_col == size or n == 1
-    along_k = (a_col == size and b_row == size and k > 0) or k == 1
-    if along_k and n <= FEW and s != c:
+    size = element_size(zero)
+    step = COPIED[1] * size
+    adds = s == c
+    for i in range(0, m, COPIED[0]):
+        rows = min(COPIED[0], m - i)
+        for j in range(0, n, COPIED[1]):
+            columns = min(COPIED[1], n - j)
+            corner = c + i * c_row + j * c_col
+            begin, begin_row = (place, step) if adds else (s + j * size if s != 0 else 0, s_row)
+            if adds:
+                _copy(rows, columns, corner, c_row, c_col, place, step, size, zero)
+            above, beside = (a + i * a_row, a_row, a_col), (b + j * b_col, b_row, b_col)
+            product_by_rows(rows, k, columns, above, beside, begin, begin_row, place, step, scratch, zero)
+            _copy(rows, columns, place, step, size, corner, c_row, c_col, zero)
+
+
+@compiled
+def _copy(m, n, x, x_row, x_col, y, y_row, y_col, zero):
+    """y = x, element by element."""
+    for i in range(m):
         for j in range(n):
-            dot_products(m, k, a, a_row, b + j * b_col, c + j * size, c_row, zero)
-        add_row(m, n, s, c, c_row, zero)
-    elif along_k and m <= FEW and s != c and not rows_of_b:
-        for i in range(m):
-            dot_products(n, k, b, b_col, a + i * a_row, c + i * c_row, size, zero)
-        add_row(m, n, s, c, c_row, zero)
-    elif k == 0 or (rows_of_b and (m <= UNPACKED_ROWS or k * n * size <= UNPACKED_BYTES)):
-        columns = max(1, PACKED_BYTES // (max(k, 1) * width * size)) * width
-        for j in range(0, n, columns):
-            origin, corner = (s + j * size if s != 0 else 0), c + j * size
-            for i in range(0, m, rows):
-                last, above = min(rows, m - i) - 1, (a + i * a_row, a_row, a_col)
-                place, target = origin + i * s_row, corner + i * c_row
-                _row_of_tiles(
-                    last, min(columns, n - j), k, above, b + j * size, b_row, np.int64(0), place, s_row, target, c_row, zero
-                )
-    else:
-        block = blocks_of(k)
-        most = max(1, PACKED_BYTES // (block * width * size))
-        panels = empty(min(most, -(-n // width)) * block * width + LINE // size, zero)
-        # a row longer by a vector: powers of two would send all rows of a tile to the same few sets of the cache
-        part = rows * (block + lanes(zero)) * size
-        rows_of_a = empty(PACKED_ROWS // rows * part // size + LINE // size, zero)
-        _packed(m, k, n, left, right, s, s_row, c, c_row, (panels, rows_of_a), part, zero)
-
-
-@compiled
-def blocks_of(k):
-    """The terms of each block but the last, where a sum of k terms is cut into equal blocks of at most BLOCK."""
-    return max(1, -(-k // max(1, -(-k // BLOCK))))
-
-
-@compiled
-def _packed(m, k, n, left, right, s, s_row, c, c_row, scratch, part, zero):
-    """Blocks of b, packed into panels, meet all rows of a, packed too, a tile's at a time; each later block adds to c."""
-    (a, a_row, a_col), (b, b_row, b_col) = left, right
-    size, rows, width, block = element_size(zero), full_rows(zero), VECTORS * lanes(zero), blocks_of(k)
-    panels, rows_of_a = -(-address(scratch[0]) // LINE) * LINE, -(-address(scratch[1]) // LINE) * LINE
-    columns = (scratch[0].size - LINE // size) // block
-    for j in range(0, n, columns):
-        n_j = min(columns, n - j)
-        begin, begin_row = (s + j * size if s != 0 else 0), s_row
-        for t in range(0, k, block):
-            terms = min(block, k - t)
-            pack_panels(b + t * b_row + j * b_col, b_row, b_col, terms, n_j, panels, block * width * size, zero)
-            for i in range(0, m, PACKED_ROWS):
-                m_i = min(PACKED_ROWS, m - i)
-                first = a + i * a_row + t * a_col
-                steps = pack_rows(first, a_row, a_col, m_i, terms, rows_of_a, part, zero)
-                for r in range(0, m_i, rows):
-                    if m_i + i < m:
-                        _ask_for_rows(
-                            first + PACKED_ROWS * a_row, a_row, a_col, r, min(PACKED_ROWS, m - m_i - i), terms, zero
-                        )
-                    above = (rows_of_a + r // rows * part, steps[0], steps[1])
-                    corner, origin = c + (i + r) * c_row + j * size, begin + (i + r) * begin_row
-                    last = min(rows, m_i - r) - 1
-                    _row_of_tiles(
-                        last, n_j, terms, above, panels, width * size, block * width * size, origin, begin_row,
-                        corner, c_row, zero,
-                    )  # fmt: skip
-            begin, begin_row = c + j * size, c_row
-
-
-@compiled
-def _ask_for_rows(a, a_row, a_col, r, m, k, zero):
-    """Ask for a part of the rows of a that are packed next, while tiles are computed: as much of it as r is of m."""
-    rows, size = full_rows(zero), element_size(zero)
-    if a_row == size:
-        share = -(-k * rows // PACKED_ROWS)
-        begin = r // rows * share
-        for t in range(begin, min(k, begin + share)):
-            for offset in range(0, m * size, LINE):
-                prefetch_line(a + t * a_col + offset)
-    elif a_col == size:
-        for i in range(r, min(m, r + rows)):
-            for offset in range(0, k * size, LINE):
-                prefetch_line(a + i * a_row + offset)
-
-
-@shared
-def _row_of_tiles(
-    last: int,
-    n: int,
-    k: int,
-    above: Place,
-    b: int,
-    b_row: int,
-    panel: int,
-    s: int,
-    s_row: int,
-    c: int,
-    c_row: int,
-    zero: float,
-) -> None:
-    """n columns of c under last + 1 rows of a: wide tiles while they fit, then single vectors, cut off at column n.
-
-    b's columns for the next wide tile lie `panel` bytes further, or right behind, where panel is 0.
-    """
-    size, width = element_size(zero), lanes(zero)
-    wide = VECTORS if last > 0 or panel != 0 else WIDE
-    while n > 0:
-        columns = wide * width if n >= wide * width else min(n, width)
-        if columns <= width:
-            if last == 0:
-                _run(tile(zero, 1, 1), k, above, last, b, b_row, s, s_row, c, c_row, columns)
-            else:
-                _run(tile(zero, full_rows(zero), 1), k, above, last, b, b_row, s, s_row, c, c_row, columns)
-        elif wide == WIDE:
-            _run(tile(zero, 1, WIDE), k, above, last, b, b_row, s, s_row, c, c_row, None)
-        else:
-            _run(tile(zero, full_rows(zero), VECTORS), k, above, last, b, b_row, s, s_row, c, c_row, None)
-        n -= columns
-        c += columns * size
-        b += panel if panel != 0 and columns > width else columns * size
-        s += columns * size if s != 0 else 0
-
-
-@compiled
-def _run(t, k, above, last, b, b_row, s, s_row, c, c_row, count):
-    """One tile: c = s + a b, block by block; t is a tile of zeros."""
-    a, a_row, a_col = above
-    block = blocks_of(k)
-    done = 0
-    while True:
-        terms = min(block, k - done)
-        total = t
-        if terms >= FAR:
-            prefetch(t, c, c_row, last)
-        for _ in range(terms):
-            total = rank_one(total, a, a_row, last, b, count)
-            a += a_col
-            b += b_row
-        if s != 0:
-            total = added(total, load(t, s, s_row, last, count))
-        store(total, c, c_row, last, count)
-        s, s_row = c, c_row
-        done += terms
-        if done >= k:
-            return
+            write(read(zero, x + i * x_row + j * x_col), y + i * y_row + j * y_col)

@@ -107,7 +107,9 @@ class Core(CPUDispatcher):
             return type_
         if kind is arguments.pair:
             return types.int64 if isinstance(type_, types.Integer) else types.unliteral(type_)
-        if kind is arguments.constants and not (isinstance(type_, types.BaseTuple) and _all_numbers(type_)):
+        constants = isinstance(type_, types.BaseTuple) and _all_numbers(type_)
+        whole = isinstance(type_, (types.Integer, types.Boolean))
+        if (kind is arguments.constants and not constants) or (kind is arguments.integer and not whole):
             raise TypingError(f"{self.contract.name}: {name}: expected {arguments.wanted(kind)}, got {type_}")
         return _SCALARS[kind]
 
@@ -132,6 +134,13 @@ def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...
     entry.signatures = core.overloads.keys()  # type: ignore[attr-defined]
     entry.core = core  # type: ignore[attr-defined]
     return entry
+
+
+def whole(function: Callable[..., Any]) -> Any:
+    """Compile a public function of networks, whose arrays have one layout: from Python and in @njit it is the dispatcher."""
+    dispatcher = CPUDispatcher(function, targetoptions={"nopython": True, **OPTIONS})
+    dispatcher._cache = DiskCache(function, OPTIONS, announce)
+    return dispatcher
 
 
 def _entry(contract: Contract, core: Core) -> Callable[..., Any]:

@@ -3,8 +3,10 @@
 from typing import Any
 
 import numpy as np
-from numba.core.imputils import impl_ret_borrowed
+from numba.core import types
+from numba.core.imputils import impl_ret_borrowed, impl_ret_new_ref
 from numba.extending import intrinsic, overload
+from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import as_dtype
 
 from fastnn.kernels.jit import compiled
@@ -30,6 +32,33 @@ def strided(typing_context: Any, array: Any) -> Any:
     return array.copy(layout="A")(array), generate
 
 
+def _view(dtype: types.Type, signature_of: Any) -> Any:
+    """The signature and the code of a row of n elements at an address, which somebody else keeps in memory."""
+    row = types.Array(dtype, 1, "C")
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        element = context.get_data_type(dtype)
+        size = context.get_constant(types.intp, context.get_abi_sizeof(element))
+        view = context.make_array(row)(context, builder)
+        place = builder.inttoptr(args[0], element.as_pointer())
+        populate_array(view, data=place, shape=(args[1],), strides=(size,), itemsize=size, meminfo=None)
+        return impl_ret_new_ref(context, builder, row, view._getvalue())
+
+    return signature_of(row), generate
+
+
+@intrinsic
+def at(typing_context: Any, address: Any, n: Any, zero: Any) -> Any:
+    """The row of n elements of zero's dtype at an address; nothing is checked, and nothing kept alive."""
+    return _view(zero, lambda row: row(types.int64, types.int64, zero))
+
+
+@intrinsic
+def integers_at(typing_context: Any, address: Any, n: Any) -> Any:
+    """The row of n int64 at an address."""
+    return _view(types.int64, lambda row: row(types.int64, types.int64))
+
+
 def empty(shape: Any, zero: Any) -> Any:
     """A new array of zero's dtype; only compiled code calls it."""
     raise NotImplementedError
@@ -45,6 +74,11 @@ def _empty(shape, zero):
 def address(array):
     """Of the first element."""
     return np.int64(array.ctypes.data)
+
+
+@compiled
+def in_use_until_here(array):
+    """Numba frees an array after the last line that names it, which does not see what its address is used for."""
 
 
 @compiled

@@ -4,16 +4,12 @@ import numpy as np
 
 from fastnn import shapes
 from fastnn.arguments import Images, Pair, pair
+from fastnn.kernels import pool2x2
 from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import contiguous, put_back
+from fastnn.kernels.layout import address, contiguous, put_back
 from fastnn.kernels.overlap import apart
-
-
-@compiled
-def window(i, f, S, P, n):
-    """The range of input cells under window i along one axis, without the padding."""
-    first = i * S - P
-    return max(first, 0), min(first + f, n)
+from fastnn.kernels.pool_windows import EXACT, find_largest, forward, larger, span, total
+from fastnn.kernels.tiles import lanes
 
 
 @compiled
@@ -26,6 +22,53 @@ def largest(image, top, bottom, left, right):
             if image[y, x] > best or (np.isnan(image[y, x]) and not np.isnan(best)):
                 best, best_y, best_x = image[y, x], y, x
     return best_y, best_x
+
+
+@compiled
+def route(dz, images, da, windows):
+    """(18) Each dz is added, in da of zeros, to the largest cell of its window; dz (m, C, H', W'), images like da."""
+    (m, C, H, W), (H_out, W_out), (f, S, P) = da.shape, dz.shape[2:], windows
+    low = da.dtype.type(-np.inf)
+    sizes = m * C, H, W, H_out, W_out
+    vectors = H * W + W + P[1] < EXACT  # else places are no floats
+    places = np.empty(W_out + lanes(low), da.dtype)
+    for n, c in np.ndindex((m, C)):
+        for i in range(H_out):
+            top, bottom = span(i, f[0], S[0], P[0], H)
+            if vectors:
+                find_largest((n * C + c, i), address(images), address(places), sizes, windows, low)
+            for j in range(W_out):
+                left, right = span(j, f[1], S[1], P[1], W)
+                if vectors:
+                    cell = np.int64(places[j]) + j * S[1] - P[1] if places[j] >= 0 else top * W + left
+                    y, x = cell // W, cell % W
+                else:
+                    y, x = largest(images[n, c], top, bottom, left, right)
+                da[n, c, y, x] += dz[n, c, i, j]
+
+
+@compiled
+def spread(dz, da, windows, share):
+    """(19) share dz is added to each cell of its window, in da of zeros; dz (m, C, H', W'), da (m, C, H, W)."""
+    (m, C, H, W), (H_out, W_out), (f, S, P) = da.shape, dz.shape[2:], windows
+    amounts = np.empty(W_out, da.dtype)
+    for n, c in np.ndindex((m, C)):
+        for y in range(H):
+            first = max(0, (y + P[0] - f[0]) // S[0] + 1)
+            behind = min(H_out, (y + P[0]) // S[0] + 1)
+            if first >= behind:
+                continue
+            amounts[:] = 0
+            for i in range(first, behind):
+                for j in range(W_out):
+                    amounts[j] += dz[n, c, i, j] * share
+            row = da[n, c, y]
+            for s in range(max(0, P[1] - (W_out - 1) * S[1]), min(f[1], W + P[1])):
+                left = s - P[1]
+                begin = max(0, -(left // S[1]))
+                end = min(W_out, (W - 1 - left) // S[1] + 1)
+                for j in range(begin, end):
+                    row[j * S[1] + left] += amounts[j]
 
 
 @kernel
@@ -42,14 +85,11 @@ def max_pool2d_forward(
     apart(out, a)
     images, target = contiguous(a), contiguous(z)
     (m, C, H_out, W_out), (H, W) = z.shape, a.shape[2:]
-    for n, c in np.ndindex((m, C)):
-        image, cells = images[n, c], target[n, c]
-        for i in range(H_out):
-            top, bottom = window(i, f[0], S[0], P[0], H)
-            for j in range(W_out):
-                left, right = window(j, f[1], S[1], P[1], W)
-                y, x = largest(image, top, bottom, left, right)
-                cells[i, j] = image[y, x]
+    one, low = a.dtype.type(1), a.dtype.type(-np.inf)
+    if pool2x2.fits(f, S, P):
+        pool2x2.forward(address(images), address(target), m * C, H, W, larger, one)
+    else:
+        forward(address(images), address(target), (m * C, H, W, H_out, W_out), (f, S, P), larger, low, one)
     put_back(target, z)
     return z
 
@@ -69,16 +109,14 @@ def max_pool2d_dz_to_da(
     apart(out, dz)
     apart(out, a)
     gradients, images, target = contiguous(dz), contiguous(a), contiguous(da)
-    (m, C, H_out, W_out), (H, W) = dz.shape, a.shape[2:]
-    target[:] = 0
-    for n, c in np.ndindex((m, C)):
-        image, cells = images[n, c], target[n, c]
-        for i in range(H_out):
-            top, bottom = window(i, f[0], S[0], P[0], H)
-            for j in range(W_out):
-                left, right = window(j, f[1], S[1], P[1], W)
-                y, x = largest(image, top, bottom, left, right)
-                cells[y, x] += gradients[n, c, i, j]
+    m, C, H, W = a.shape
+    if not pool2x2.covers(f, S, P, H, W):
+        target[:] = 0
+    if pool2x2.fits(f, S, P):
+        zero = a.dtype.type(0)
+        pool2x2.backward_max(address(gradients), address(images), address(target), m * C, H, W, zero)
+    else:
+        route(gradients, images, target, (f, S, P))
     put_back(target, da)
     return da
 
@@ -97,18 +135,11 @@ def avg_pool2d_forward(
     apart(out, a)
     images, target = contiguous(a), contiguous(z)
     (m, C, H_out, W_out), (H, W) = z.shape, a.shape[2:]
-    share = a.dtype.type(1 / (f[0] * f[1]))
-    for n, c in np.ndindex((m, C)):
-        image, cells = images[n, c], target[n, c]
-        for i in range(H_out):
-            top, bottom = window(i, f[0], S[0], P[0], H)
-            for j in range(W_out):
-                left, right = window(j, f[1], S[1], P[1], W)
-                total = a.dtype.type(0)
-                for y in range(top, bottom):
-                    for x in range(left, right):
-                        total += image[y, x]
-                cells[i, j] = total * share
+    share, zero = a.dtype.type(1 / (f[0] * f[1])), a.dtype.type(0)
+    if pool2x2.fits(f, S, P):
+        pool2x2.forward(address(images), address(target), m * C, H, W, total, share)
+    else:
+        forward(address(images), address(target), (m * C, H, W, H_out, W_out), (f, S, P), total, zero, share)
     put_back(target, z)
     return z
 
@@ -128,18 +159,13 @@ def avg_pool2d_dz_to_da(
     apart(out, dz)
     apart(out, a)
     gradients, target = contiguous(dz), contiguous(da)
-    (m, C, H_out, W_out), (H, W) = dz.shape, a.shape[2:]
+    m, C, H, W = a.shape
     share = dz.dtype.type(1 / (f[0] * f[1]))
-    target[:] = 0
-    for n, c in np.ndindex((m, C)):
-        cells = target[n, c]
-        for i in range(H_out):
-            top, bottom = window(i, f[0], S[0], P[0], H)
-            for j in range(W_out):
-                left, right = window(j, f[1], S[1], P[1], W)
-                amount = gradients[n, c, i, j] * share
-                for y in range(top, bottom):
-                    for x in range(left, right):
-                        cells[y, x] += amount
+    if not pool2x2.covers(f, S, P, H, W):
+        target[:] = 0
+    if pool2x2.fits(f, S, P):
+        pool2x2.backward_avg(address(gradients), address(target), m * C, H, W, share)
+    else:
+        spread(gradients, target, (f, S, P), share)
     put_back(target, da)
     return da

@@ -6,7 +6,8 @@ address from there, and the first call fills the slot, so that only what runs is
 shared function is one that does much in a call.
 
 Its annotations are its types: int, float (the dtype that it is compiled for, at least one parameter), tuple[int, ...] of a
-given length, and what it returns: None, int or float.
+given length, and what it returns: None, int, float or np.float64. For an int that is an address callers may give an array:
+it stands for its first element's, and stays in memory until the call is over, which for an address alone nobody sees to.
 """
 
 import ctypes
@@ -14,7 +15,9 @@ import typing
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from numba.core import types
+from numba.core.errors import TypingError
 from numba.core.imputils import lower_builtin
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import AbstractTemplate, infer_global
@@ -61,7 +64,7 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     dispatcher._cache = DiskCache(function, INTERNAL, announce)
     kinds = typing.get_type_hints(function)
     result = kinds.pop("return")
-    which = list(kinds.values()).index(float)
+    floats = [place for place, kind in enumerate(kinds.values()) if kind is float]
     slots = {}
     for dtype in FLOATS:
         arguments = tuple(_type_of(kind, dtype) for kind in kinds.values())
@@ -71,13 +74,21 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
         key = function
 
         def generic(self, args: Any, kws: Any) -> Any:
-            slot = slots.get(args[which])
-            return slot and _type_of(result, args[which])(*slot.arguments)
+            dtypes = {args[place] for place in floats}
+            if len(dtypes) > 1:
+                raise TypingError(f"{function.__name__}: expected floats of one dtype, got {dtypes}")
+            slot = slots.get(dtypes.pop())
+            given = zip(args, slot.arguments, strict=True) if slot else ()
+            return slot and _type_of(result, args[floats[0]])(
+                *(arg if isinstance(arg, types.Array) else expected for arg, expected in given)
+            )
 
     @lower_builtin(function, types.VarArg(types.Any))
     def call(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        slot = slots[signature.args[which]]
-        return call_by_address(context, builder, signature, args, slot.symbol, FILL, slot.number)
+        slot = slots[signature.args[floats[0]]]
+        by_address = signature.return_type(*slot.arguments)
+        values = [_value(context, builder, *pair) for pair in zip(signature.args, args, strict=True)]
+        return call_by_address(context, builder, by_address, values, slot.symbol, FILL, slot.number)
 
     infer_global(function, types.Function(Template))
     return function
@@ -85,6 +96,14 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _type_of(kind: Any, dtype: types.Float) -> types.Type:
     """The type that an annotation stands for."""
-    if kind in (int, float, type(None)):
-        return {int: types.int64, float: dtype, type(None): types.none}[kind]
+    if kind in (int, float, np.float64, type(None)):
+        return {int: types.int64, float: dtype, np.float64: types.float64, type(None): types.none}[kind]
     return types.UniTuple(types.int64, len(typing.get_args(kind)))
+
+
+def _value(context: Any, builder: Any, kind: types.Type, arg: Any) -> Any:
+    """What is passed for an argument: for an array where it is."""
+    if not isinstance(kind, types.Array):
+        return arg
+    data = context.make_array(kind)(context, builder, arg).data
+    return builder.ptrtoint(data, context.get_value_type(types.int64))

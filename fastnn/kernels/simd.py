@@ -101,11 +101,15 @@ class Code:
         signature = ir.FunctionType(result, arguments)
         return cgutils.get_or_insert_function(self.builder.module, signature, f"llvm.{name}.{kind}{suffix}")
 
-    def _mask(self, count: Any) -> Any:
+    def _mask(self, count: Any, comparison: str = "<") -> Any:
         """Lane i is on where i < count."""
         i32 = ir.IntType(32)
         wide = self._splat(self.builder.trunc(count, i32), ir.VectorType(i32, self.t.lanes))
-        return self.builder.icmp_signed("<", indices(list(range(self.t.lanes))), wide)
+        return self.builder.icmp_signed(comparison, indices(list(range(self.t.lanes))), wide)
+
+    def _between(self, first: Any, behind: Any) -> Any:
+        """Lane i is on where first <= i < behind."""
+        return self.builder.and_(self._mask(first, ">="), self._mask(behind))
 
     def _splat(self, scalar: Any, vector: ir.VectorType) -> Any:
         undefined = ir.Constant(vector, ir.Undefined)
@@ -129,11 +133,32 @@ class Code:
         return self.builder.inttoptr(place, pointee.as_pointer())
 
     def broadcast(self, address: Any) -> Any:
-        element = self.builder.load(self.pointer(address, self.t.element), align=self.t.size)
-        return self._splat(element, self.t.vector)
+        return self.splat(self.builder.load(self.pointer(address, self.t.element), align=self.t.size))
+
+    def splat(self, number: Any) -> Any:
+        return self._splat(number, self.t.vector)
 
     def _masked(self, v: int) -> bool:
         return self.mask is not None and v == self.t.vectors - 1
+
+    def lanes_between(self, first: Any, behind: Any) -> Any:
+        """Lane i is on where first <= i < behind."""
+        return self.builder.and_(self._mask(behind), self.builder.not_(self._mask(first)))
+
+    def gather(self, address: Any, step: Any) -> Any:
+        """The lanes that are on, one each `step` from the address; 0 in the others."""
+        i64 = ir.IntType(64)
+        numbers = ir.VectorType(i64, self.t.lanes)
+        spread = self.builder.mul(self._splat(step, numbers), ir.Constant(numbers, list(range(self.t.lanes))))
+        places = self.builder.add(self._splat(address, numbers), spread)
+        pointers = self.builder.inttoptr(places, ir.VectorType(self.t.element.as_pointer(), self.t.lanes))
+        i32 = ir.IntType(32)
+        function = self.function(
+            "masked.gather", self.t.vector, [pointers.type, i32, self.mask.type, self.t.vector], f".v{self.t.lanes}p0"
+        )
+        return self.builder.call(
+            function, [pointers, ir.Constant(i32, self.t.size), self.mask, ir.Constant(self.t.vector, None)]
+        )
 
     def load(self, address: Any, v: int) -> Any:
         place = self.pointer(address, self.t.vector, v * self.t.lanes * self.t.size)
@@ -144,6 +169,20 @@ class Code:
         return self.builder.call(
             function, [place, ir.Constant(i32, self.t.size), self.mask, ir.Constant(self.t.vector, None)]
         )
+
+    def load_lanes(self, others: Any, address: Any, first: Any, behind: Any) -> Any:
+        i32, place, mask = ir.IntType(32), self.pointer(address, self.t.vector), self._between(first, behind)
+        function = self.function("masked.load", self.t.vector, [place.type, i32, mask.type, self.t.vector], ".p0")
+        return self.builder.call(function, [place, ir.Constant(i32, self.t.size), mask, others])
+
+    def gather(self, others: Any, address: Any, step: Any, first: Any, behind: Any) -> Any:
+        i32, i64, mask = ir.IntType(32), ir.VectorType(ir.IntType(64), self.t.lanes), self._between(first, behind)
+        numbers = ir.Constant(i64, list(range(self.t.lanes)))
+        places = self.builder.add(self._splat(address, i64), self.builder.mul(self._splat(step, i64), numbers))
+        pointers = self.builder.inttoptr(places, ir.VectorType(self.t.element.as_pointer(), self.t.lanes))
+        suffix = f".v{self.t.lanes}p0"
+        function = self.function("masked.gather", self.t.vector, [pointers.type, i32, mask.type, self.t.vector], suffix)
+        return self.builder.call(function, [pointers, ir.Constant(i32, self.t.size), mask, others])
 
     def store(self, vector: Any, address: Any, v: int) -> None:
         place = self.pointer(address, self.t.vector, v * self.t.lanes * self.t.size)
@@ -195,6 +234,11 @@ class Code:
 def name_address(symbol: str, address: int) -> None:
     """Let compiled code of this process find an address by a name."""
     binding.add_symbol(symbol, address)
+
+
+def call_symbol(builder: Any, symbol: str) -> None:
+    """Call the function of that name, which takes nothing and whose result nobody wants."""
+    builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), []), symbol), [])
 
 
 def call_by_address(context: Any, builder: Any, signature: Any, args: Any, slot: str, fill: str, number: int) -> Any:

@@ -16,24 +16,42 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     tile(zero, rows, vectors)                     all zeros, of zero's dtype; rows and vectors are constants
     rank_one(t, a, row_step, last, b, count)      t_rv + a_r b_v: a_r one element in each row from a, b_v the vectors from b
     row_products(t, a, row_step, last, b, count)  t_r + a_r b, elementwise: a_r a vector in each row from a; one vector a row
+    rank_one_at(t, places, offset, b, count)      the same, a_r being at places[r] + offset: a tuple, one address a row
+    products(t, a, row_step, last, places, offset, count)
+                                                  t_rv + a_r b_v, elementwise: a_r a vector in each row from a, b_v one at
+                                                  places[v] + offset each; `count` goes for all of these vectors
     load(t, address, row_step, last, count)       memory, as a tile of t's shape
+    load_between(t, address, step, first, behind) lanes first <= i < behind from address + i step, 0 else; one vector; step
+                                                  None: neighbours
     store(t, address, row_step, last, count)      t -> memory
     store_sums(t, address, row_step, last)        the sum over a row's lanes -> one element in each row; one vector a row
     added(t, u)                                   t + u
     prefetch(t, address, row_step, last)          asks for the cache lines under a tile that will be loaded and stored
     prefetch_line(address)                        asks for one that will be read some time later
     transposed(t)                                 rows become lanes; as many rows as lanes, and one vector a row
+    load_lanes(t, address, first, behind)         memory in lanes first <= i < behind, the only ones read, else t; one vector
+    gathered(t, address, step, first, behind)     the same with lane i at address + i * step
+    filled(t, number), scaled(t, number)          all lanes the number; t times the number
+    where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
+    evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
+    first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
     read(zero, address), write(value, address)    one element
+    read_integer(address), write_integer(i, address)  an int64
+    read_integers(address, count)                 so many int64, as a tuple; count is a constant
     lanes, element_size, full_rows(zero)          constants: of a vector, of a float in bytes, of the largest tile
+    half_rows(zero)                               constant: of a tile with half as many rows
+    low_tile(zero, rows)                          zeros: few rows and as many vectors as the registers hold, 8 at most
+    vectors_of(t), zero_of(t)                     constants: of a row; 0 of t's dtype
 """
 
 from typing import Any
 
+from llvmlite import ir
 from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import LINE, Code, Tile, full_rows_of, integer, registers
+from fastnn.kernels.simd import LINE, VECTORS, Code, Tile, full_rows_of, indices, integer, registers
 
 
 @intrinsic(prefer_literal=True)
@@ -65,6 +83,30 @@ def full_rows(typing_context, zero):
 
 
 @intrinsic
+def half_rows(typing_context, zero):
+    return _constant(zero, max(1, full_rows_of(registers()[1]) // 2))
+
+
+@intrinsic(prefer_literal=True)
+def low_tile(typing_context, zero, rows):
+    if not isinstance(rows, types.IntegerLiteral):
+        raise TypingError("rows: expected a constant")
+    count = rows.literal_value
+    result = Tile(zero, count, min(8, full_rows_of(registers()[1]) * VECTORS // count))
+    return result(zero, rows), lambda context, builder, signature, args: result.zeros()
+
+
+@intrinsic
+def vectors_of(typing_context, t):
+    return types.literal(t.vectors)(t), lambda context, builder, signature, args: integer(t.vectors)
+
+
+@intrinsic
+def zero_of(typing_context, t):
+    return t.dtype(t), lambda context, builder, signature, args: ir.Constant(t.element, 0.0)
+
+
+@intrinsic
 def read(typing_context, zero, address):
     t = Tile(zero, 1, 1)
 
@@ -86,6 +128,39 @@ def write(typing_context, value, address):
 
 
 @intrinsic
+def read_integer(typing_context, address):
+    def generate(context, builder, signature, args):
+        return builder.load(builder.inttoptr(args[0], ir.IntType(64).as_pointer()), align=8)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def write_integer(typing_context, value, address):
+    def generate(context, builder, signature, args):
+        builder.store(args[0], builder.inttoptr(args[1], ir.IntType(64).as_pointer()), align=8)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), generate
+
+
+@intrinsic(prefer_literal=True)
+def read_integers(typing_context, address, count):
+    if not isinstance(count, types.IntegerLiteral):
+        raise TypingError("count: expected a constant")
+    result = types.UniTuple(types.int64, count.literal_value)
+
+    def generate(context, builder, signature, args):
+        values = []
+        for i in range(result.count):
+            place = builder.add(args[0], integer(8 * i))
+            values.append(builder.load(builder.inttoptr(place, ir.IntType(64).as_pointer()), align=8))
+        return context.make_tuple(builder, result, values)
+
+    return result(types.int64, count), generate
+
+
+@intrinsic
 def rank_one(typing_context, t, a, row_step, last, b, count):
     def generate(context, builder, signature, args):
         value, a, row_step, last, b, count = args
@@ -98,6 +173,49 @@ def rank_one(typing_context, t, a, row_step, last, b, count):
         return value
 
     return t(t, types.int64, types.int64, types.int64, types.int64, count), generate
+
+
+@intrinsic
+def rank_one_at(typing_context, t, places, offset, b, count):
+    def generate(context, builder, signature, args):
+        value, places, offset, b, count = args
+        code = Code(builder, t, signature.args[4], count)
+        vectors = [code.load(b, v) for v in range(t.vectors)]
+        for r in range(t.rows):
+            broadcast = code.broadcast(builder.add(builder.extract_value(places, r), offset))
+            for v, vector in enumerate(vectors):
+                value = code.add_product(value, r * t.vectors + v, broadcast, vector)
+        return value
+
+    return t(t, types.UniTuple(types.int64, t.rows), types.int64, types.int64, count), generate
+
+
+@intrinsic
+def products(typing_context, t, a, row_step, last, places, offset, count):
+    def generate(context, builder, signature, args):
+        value, a, row_step, last, places, offset, count = args
+        code = Code(builder, Tile(t.dtype, 1, 1), signature.args[6], count)
+        vectors = [code.load(builder.add(builder.extract_value(places, v), offset), 0) for v in range(t.vectors)]
+        for r in range(t.rows):
+            left = code.load(code.row(a, row_step, last, r), 0)
+            for v, vector in enumerate(vectors):
+                value = code.add_product(value, r * t.vectors + v, left, vector)
+        return value
+
+    i64 = types.int64
+    return t(t, i64, i64, i64, types.UniTuple(i64, t.vectors), i64, count), generate
+
+
+@intrinsic
+def load_between(typing_context, t, address, step, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, step, first, behind = args
+        code = Code(builder, t)
+        code.mask = code.lanes_between(first, behind)
+        vector = code.load(address, 0) if signature.args[2] == types.none else code.gather(address, step)
+        return builder.insert_value(value, vector, 0)
+
+    return t(t, types.int64, step, types.int64, types.int64), generate
 
 
 @intrinsic
@@ -204,3 +322,90 @@ def transposed(typing_context, t):
     if t.rows != t.lanes or t.vectors != 1:
         raise TypingError(f"t: expected as many rows as lanes and one vector a row, got {t}")
     return t(t), generate
+
+
+@intrinsic
+def load_lanes(typing_context, t, address, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, first, behind = args
+        loaded = Code(builder, t).load_lanes(builder.extract_value(value, 0), address, first, behind)
+        return builder.insert_value(value, loaded, 0)
+
+    return t(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def gathered(typing_context, t, address, step, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, step, first, behind = args
+        found = Code(builder, t).gather(builder.extract_value(value, 0), address, step, first, behind)
+        return builder.insert_value(value, found, 0)
+
+    return t(t, types.int64, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def filled(typing_context, t, number):
+    def generate(context, builder, signature, args):
+        value, number = args
+        same = Code(builder, t).splat(number)
+        for i in range(t.rows * t.vectors):
+            value = builder.insert_value(value, same, i)
+        return value
+
+    return t(t, t.dtype), generate
+
+
+@intrinsic
+def scaled(typing_context, t, number):
+    def generate(context, builder, signature, args):
+        value, number = args
+        factor = Code(builder, t).splat(number)
+        for i in range(t.rows * t.vectors):
+            value = builder.insert_value(value, builder.fmul(builder.extract_value(value, i), factor), i)
+        return value
+
+    return t(t, t.dtype), generate
+
+
+@intrinsic
+def where_larger(typing_context, t, u, yes, no):
+    def generate(context, builder, signature, args):
+        left, right, yes, no = (builder.extract_value(value, 0) for value in args)
+        larger = builder.fcmp_unordered(">", right, left)  # true for a NaN on either side
+        taken = builder.and_(larger, builder.fcmp_ordered("ord", left, left))
+        return builder.insert_value(args[0], builder.select(taken, yes, no), 0)
+
+    return t(t, t, t, t), generate
+
+
+def _shuffled(t: Tile, parts: types.Type, order: Any) -> Any:
+    """The signature and the code of a shuffle of two vectors, block by block: order lists the blocks, t's first."""
+    block = t.lanes // parts.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        left, right = (builder.extract_value(value, 0) for value in args[:2])
+        picks = [block * i + lane for i in order(parts.literal_value) for lane in range(block)]
+        return builder.insert_value(args[0], builder.shuffle_vector(left, right, indices(picks)), 0)
+
+    return t(t, t, parts), generate
+
+
+@intrinsic(prefer_literal=True)
+def evens(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: range(0, 2 * n, 2))
+
+
+@intrinsic(prefer_literal=True)
+def odds(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: range(1, 2 * n, 2))
+
+
+@intrinsic(prefer_literal=True)
+def first_half(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n)])
+
+
+@intrinsic(prefer_literal=True)
+def second_half(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n, 2 * n)])

@@ -6,8 +6,50 @@ from fastnn import shapes
 from fastnn.arguments import Constants, Parameters
 from fastnn.constants import ADAM
 from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import flat, put_back
+from fastnn.kernels.layout import address, at, flat, put_back
 from fastnn.kernels.overlap import apart
+from fastnn.kernels.shared import shared
+
+
+@shared
+def sgd_at(theta: int, dtheta: int, velocity: int, n: int, rate: float, momentum: float, nesterov: int) -> None:
+    """(6) for n parameters at an address; without momentum the velocity is neither read nor written."""
+    parameters, gradients = at(theta, n, rate), at(dtheta, n, rate)
+    if momentum == 0:
+        for i in range(n):
+            parameters[i] -= rate * gradients[i]
+        return
+    velocities = at(velocity, n, rate)
+    for i in range(n):
+        velocities[i] = momentum * velocities[i] + gradients[i]
+        parameters[i] -= rate * (gradients[i] + momentum * velocities[i] if nesterov != 0 else velocities[i])
+
+
+@shared
+def adam_at(
+    theta: int,
+    dtheta: int,
+    first: int,
+    second: int,
+    n: int,
+    rate: float,
+    unbias: float,
+    beta_1: float,
+    beta_2: float,
+    rest_1: float,
+    rest_2: float,
+    epsilon: float,
+    stay: float,
+) -> None:
+    """(6) for n parameters at an address: rest_i = 1 - beta_i, rate = lr / (1 - beta_1^t), unbias = (1 - beta_2^t)^(-1/2).
+
+    stay is 1 for Adam, 1 - lr weight_decay for AdamW.
+    """
+    parameters, gradients, means, squares = at(theta, n, rate), at(dtheta, n, rate), at(first, n, rate), at(second, n, rate)
+    for i in range(n):
+        means[i] = beta_1 * means[i] + rest_1 * gradients[i]
+        squares[i] = beta_2 * squares[i] + rest_2 * (gradients[i] * gradients[i])
+        parameters[i] = stay * parameters[i] - rate * means[i] / (math.sqrt(squares[i]) * unbias + epsilon)
 
 
 @kernel(writes=("theta", "velocity"))
@@ -24,17 +66,10 @@ def sgd_step(
     apart(theta, dtheta)
     apart(theta, velocity)
     apart(velocity, dtheta)
-    rate, mu = theta.dtype.type(lr), theta.dtype.type(momentum)
-    parameters, gradients = flat(theta), flat(dtheta)
-    if momentum == 0:
-        for i in range(parameters.size):
-            parameters[i] -= rate * gradients[i]
-    else:
-        velocities = flat(velocity)
-        for i in range(parameters.size):
-            velocities[i] = mu * velocities[i] + gradients[i]
-            parameters[i] -= rate * (gradients[i] + mu * velocities[i] if nesterov else velocities[i])
-        put_back(velocities, velocity)
+    number = theta.dtype.type
+    parameters, velocities = flat(theta), flat(velocity)
+    sgd_at(parameters, flat(dtheta), velocities, theta.size, number(lr), number(momentum), nesterov)
+    put_back(velocities, velocity)
     put_back(parameters, theta)
 
 
@@ -48,17 +83,13 @@ def adam(theta, dtheta, moments, step, lr, kept, constants):
     apart(theta, moments)
     apart(moments, dtheta)
     number = theta.dtype.type
-    beta_1, beta_2, epsilon = number(constants[0]), number(constants[1]), number(constants[2])
-    rest_1, rest_2 = number(1 - constants[0]), number(1 - constants[1])
-    rate = number(lr / (1 - constants[0] ** step))
-    unbias = number(1 / math.sqrt(1 - constants[1] ** step))
-    stay = number(kept)
-    parameters, gradients, state = flat(theta), flat(dtheta), flat(moments)
-    first, second = state[: parameters.size], state[parameters.size :]
-    for i in range(parameters.size):
-        first[i] = beta_1 * first[i] + rest_1 * gradients[i]
-        second[i] = beta_2 * second[i] + rest_2 * (gradients[i] * gradients[i])
-        parameters[i] = stay * parameters[i] - rate * first[i] / (math.sqrt(second[i]) * unbias + epsilon)
+    beta_1, beta_2, epsilon = constants
+    parameters, state = flat(theta), flat(moments)
+    adam_at(
+        parameters, flat(dtheta), state, address(state) + theta.nbytes, theta.size,
+        number(lr / (1 - beta_1**step)), number(1 / math.sqrt(1 - beta_2**step)),
+        number(beta_1), number(beta_2), number(1 - beta_1), number(1 - beta_2), number(epsilon), number(kept),
+    )  # fmt: skip
     put_back(parameters, theta)
     put_back(state, moments)
 

@@ -42,6 +42,7 @@ from fastnn.reference.dense import (
     dense_dz_to_dtheta,
     dense_forward,
 )
+from fastnn.reference.dropout import dropout
 from fastnn.reference.matmul import matmul
 from fastnn.reference.pool import (
     avg_pool2d_dz_to_da,
@@ -69,6 +70,7 @@ __all__ = [
     "dense_dz_to_da",
     "dense_dz_to_dtheta",
     "dense_forward",
+    "dropout",
     "elu",
     "elu_da_to_dz",
     "gelu",

@@ -1,0 +1,122 @@
+"""A model in compiled code: as a value for fastnn.jit, and for `fit`, which trains on it where it can."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fastnn import backend, losses, optimizers, plan, threads
+from fastnn.constants import LOSS_CODES
+from fastnn.layers import Dropout, Flatten
+from fastnn.losses import Loss
+from fastnn.optimizers import Optimizer
+
+if TYPE_CHECKING:
+    from fastnn.kernels.train import Network
+    from fastnn.model import Sequential
+
+OPTIMIZERS = (optimizers.SGD, optimizers.Adam, optimizers.AdamW)
+SECONDS = 0.05  # of a call of compiled code, while training: Ctrl-C and the progress bar wait for so long
+SMALL = 2e7  # floating-point operations of a step, below which threads would cost more than they bring: some 0.2 ms
+
+
+def knows(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
+    """Whether all of them are fastnn's own, and the backend is compiled."""
+    return (
+        backend.name == "numba"
+        and losses.LOSSES.get(loss.name) is loss
+        and type(optimizer) in OPTIMIZERS
+        and all(type(layer) in (Flatten, *plan.KINDS) for layer in model.layers)
+    )
+
+
+def network(model: Sequential, loss: str | Loss, optimizer: Optimizer | None) -> Network:
+    """See Sequential.compiled."""
+    if backend.name != "numba":
+        raise RuntimeError(f"compiled: expected FASTNN_BACKEND=numba, got {backend.name}")
+    from fastnn.kernels.train import Network
+
+    found, stepper = losses.find(loss), optimizer or optimizers.Adam()
+    if losses.LOSSES.get(found.name) is not found:
+        raise TypeError(f"loss: expected one of {', '.join(LOSS_CODES)}, got {loss!r}")
+    if type(stepper) not in OPTIMIZERS:
+        raise TypeError(f"optimizer: expected SGD, Adam or AdamW, got {stepper!r}")
+    table = plan.table(model, LOSS_CODES[found.name])
+    stepper.attend(model.parameters)
+    return Network(
+        table,
+        model.parameters,
+        model.gradients,
+        stepper.state.reshape(-1),
+        np.array(stepper.settings(), np.float64),
+        np.array([stepper.steps, max((layer.draws for layer in _dropouts(model)), default=0)], np.int64),
+    )
+
+
+def _dropouts(model: Sequential) -> list[Dropout]:
+    return [layer for layer in model.layers if isinstance(layer, Dropout)]
+
+
+class Trainer:
+    """`fit`'s steps, compiled; TypeError where the model, the loss or the optimiser is none that compiled code knows."""
+
+    def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, batch_size: int, samples: int) -> None:
+        from fastnn.kernels import train
+
+        self._run = train.run
+        self._aim = train.STEP
+        self.model, self.optimizer = model, optimizer
+        self.net = network(model, loss, optimizer)
+        self.size = min(batch_size, samples)
+        self.workers = self._workers()
+        self.workspace = train.workspace(self.net, self.size, self.workers)
+        self._warm = False
+
+    def _workers(self) -> int:
+        """As many threads as have something to do, and one for a small step."""
+        small = plan.operations(self.net.table) * self.size < SMALL
+        return 1 if small else min(threads.get_num_threads(), plan.groups(self.net.table, self.size))
+
+    def inputs(self, x: NDArray[Any]) -> NDArray[Any]:
+        """x as rows that compiled code gathers from: in the model's dtype, or bytes as they are."""
+        dtype = x.dtype if x.dtype == np.uint8 else self.model.dtype
+        return np.ascontiguousarray(x, dtype).reshape(len(x), -1)
+
+    def targets(self, y: NDArray[Any], loss: Loss) -> NDArray[Any]:
+        """y as int64 labels, or rows in the model's dtype; IndexError or ValueError for what is no target."""
+        labels = y.dtype.kind in "iu" and loss.labels and y.ndim == 1
+        rows = np.ascontiguousarray(y, np.int64) if labels else np.ascontiguousarray(y, self.model.dtype).reshape(len(y), -1)
+        if loss.labels:  # rows that do not sum to one, labels out of range: the kernel's own words
+            k = int(self.net.table[0, plan.OUTPUT])
+            for begin in range(0, len(rows), 4096):
+                part = rows[begin : begin + 4096]
+                loss.cost(np.zeros((len(part), k), self.model.dtype), part)
+        return rows
+
+    def epoch(self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64]) -> Iterator[tuple[int, float, int]]:
+        """All batches in this order: after every few of them how many there were, the sum of costs, and the hits."""
+        batches, begin, few = -(-len(order) // self.size), 0, 1
+        while begin < batches:
+            end, begun = min(begin + few, batches), time.perf_counter()
+            cost, hits = self._steps(x, y, order, begin, end)
+            self.optimizer.steps = int(self.net.steps[0])
+            for layer in _dropouts(self.model):
+                layer.draws = int(self.net.steps[1])
+            yield end - begin, cost, hits
+            seconds = time.perf_counter() - begun
+            few = max(1, int((end - begin) * min(2.0, SECONDS / max(seconds, 1e-9))))
+            begin = end
+
+    def _steps(self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64], begin: int, end: int) -> tuple[float, int]:
+        """The first step is one thread's alone: it compiles, or loads from disk, what the others will call."""
+        workers, self._warm = self.workers if self._warm else 1, True
+
+        def work(worker: int, team: int) -> Any:
+            return self._run(self.net, x, y, order, begin, end, self.size, self.workspace, self._aim, worker, team)
+
+        result: tuple[float, int] = threads.together(work, workers)
+        return result

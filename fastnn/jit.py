@@ -1,0 +1,150 @@
+"""A network inside @njit: forward, cost, gradient and step, for loops that are compiled whole.
+
+    net = model.compiled("mean_squared_error", fastnn.Adam(1e-3))
+    space = fastnn.jit.workspace(net, 32)
+
+    @njit
+    def train(net, x, y, space, steps):
+        for _ in range(steps):
+            cost = fastnn.jit.step(net, x, y, space)
+        return cost
+
+`net` holds the model's own arrays: what is learnt here, the model knows. Nothing allocates, holds the GIL or starts a thread.
+In `prange` each thread needs a workspace of its own, and for `gradient` and `step` a net of its own: `apart(net)`.
+
+x is (m, ...) in the network's dtype, m up to the workspace's; y is integer labels (m,) for softmax_cross_entropy, or (m, ...)
+like the output. Arrays that are not contiguous, and labels that are not int64, are copied first.
+"""
+
+import numpy as np
+from numba.core import types
+from numba.extending import overload
+
+from fastnn import plan
+from fastnn.constants import SOFTMAX_CROSS_ENTROPY
+from fastnn.kernels.jit import compiled, whole
+from fastnn.kernels.layout import address, contiguous, integers_at
+from fastnn.kernels.network import forward_at, result
+from fastnn.kernels.team import COUNTERS
+from fastnn.kernels.tiles import element_size
+from fastnn.kernels.train import COST, GRADIENT, STEP, Network, base_of, go_through
+from fastnn.kernels.workspace import TEAM, elements, lay_out, slices_of, whole_lines
+from fastnn.shapes import LABEL_RANGE
+
+__all__ = ["Network", "apart", "cost", "forward", "gradient", "step", "workspace"]
+
+
+@whole
+def workspace(net, m):
+    """Memory for batches of up to m samples: a 1-D array of the network's dtype."""
+    if m < 1:
+        raise ValueError("m: expected at least one sample")
+    zero = net.parameters.dtype.type(0)
+    return np.zeros(elements(net.table[0], m, 1, zero), net.parameters.dtype)
+
+
+@whole
+def apart(net):
+    """A network with the same table and copies of all that learning changes."""
+    return Network(
+        net.table, net.parameters.copy(), net.gradients.copy(), net.moments.copy(), net.settings.copy(), net.steps.copy()
+    )
+
+
+@whole
+def forward(net, x, workspace):
+    """(2), (3) a^[L] of each sample, as rows (m, n_out): a view of the workspace, valid until its next use."""
+    inputs = inputs_for(net, x, workspace)
+    m, header, zero = inputs.shape[0], net.table[0], net.parameters.dtype.type(0)
+    size, base = element_size(zero), base_of(workspace)
+    _, _, batch, _, own, _ = lay_out(header, m, zero)
+    local = base + own + whole_lines(header[plan.PARTIAL] * size)
+    scratch = local + whole_lines(header[plan.SLICE] * header[plan.ROWS] * size)
+    count, rows = slices_of(header, m)
+    place = np.int64(0)
+    for number in range(count):
+        first = number * rows
+        x_slice = address(inputs) + first * header[plan.INPUT] * size
+        frame = (address(net.table), m, x_slice, address(net.parameters), base + batch, local, scratch)
+        forward_at(frame, first, min(rows, m - first), 0, zero)
+        if number == 0:
+            place = result(frame, header[plan.LAYERS], 0, zero)
+    begin = (place - address(workspace)) // size
+    return workspace[begin : begin + m * header[plan.OUTPUT]].reshape((m, header[plan.OUTPUT]))
+
+
+@whole
+def cost(net, x, y, workspace):
+    """(4) the mean cost of the samples; dropout leaves out nothing."""
+    return once(net, x, y, workspace, COST)
+
+
+@whole
+def gradient(net, x, y, workspace):
+    """(6) dtheta into net.gradients, for the samples' mean cost, which it returns."""
+    return once(net, x, y, workspace, GRADIENT)
+
+
+@whole
+def step(net, x, y, workspace):
+    """(6) one step of the optimiser; returns the mean cost before it."""
+    return once(net, x, y, workspace, STEP)
+
+
+@compiled
+def once(net, x, y, workspace, aim):
+    """One batch, by this thread alone."""
+    inputs = inputs_for(net, x, workspace)
+    m = inputs.shape[0]
+    targets = targets_for(y, m, net.table[0, plan.OUTPUT])
+    check_targets(targets, m, net.table[0])
+    base, seed = base_of(workspace), net.steps[1] + 1 if aim != COST else 0
+    integers_at(base + TEAM, COUNTERS)[:] = 0
+    total, _ = go_through(net, inputs, targets, None, 0, m, net.steps[0] + 1, seed, base, aim, 0, 1)
+    net.steps[0] += aim == STEP
+    net.steps[1] += aim != COST
+    return total / m
+
+
+@compiled
+def inputs_for(net, x, workspace):
+    """x as rows (m, n), once it and the workspace are known to fit."""
+    m, n = x.shape[0], net.table[0, plan.INPUT]
+    if m < 1 or x.size != m * n:
+        raise ValueError("x: expected shape (m, ...) with m > 0 samples of the network's input size")
+    if workspace.size < elements(net.table[0], m, 1, net.parameters.dtype.type(0)):
+        raise ValueError("workspace: expected one for at least as many samples as x has")
+    return contiguous(x).reshape((m, n))
+
+
+def targets_for(y, m, k):
+    """y as int64 labels (m,), or as rows (m, k); only compiled code calls it."""
+    raise NotImplementedError
+
+
+@overload(targets_for)
+def _targets_for(y, m, k):
+    if isinstance(y.dtype, types.Integer) and y.ndim == 1:
+        if y.dtype == types.int64:
+            return lambda y, m, k: contiguous(y)
+        return lambda y, m, k: y.astype(np.int64)
+
+    def rows(y, m, k):
+        if y.size != m * k:
+            raise ValueError("y: expected one target a sample, like the network's output")
+        return contiguous(y).reshape((m, k))
+
+    return rows
+
+
+@compiled
+def check_targets(targets, m, header):
+    """Labels are for softmax, as many as samples, and in range. The size of rows is known to be right."""
+    if targets.shape[0] != m:
+        raise ValueError("y: expected as many targets as x has samples")
+    if targets.ndim == 1:
+        if header[plan.LOSS] != SOFTMAX_CROSS_ENTROPY:
+            raise ValueError("y: expected targets like the network's output: labels are for softmax_cross_entropy")
+        for i in range(targets.shape[0]):
+            if targets[i] < 0 or targets[i] >= header[plan.OUTPUT]:
+                raise IndexError(LABEL_RANGE)

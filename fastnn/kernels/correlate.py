@@ -1,0 +1,222 @@
+"""The sum over a window's taps, for all output cells: a convolution's forward pass, and its way back to da.
+
+z_(k,i,j) = b_k + sum_t weight_kt patch_t(i,j), a product of matrices whose right side is never made: row t of it is a line in the
+planes (planes.py), and a tile reads the rows where they are. At most BLOCK taps at a time, each block's sum from zero. The
+bias is one more tap, whose patch is 1.
+
+Tuples as in planes.py, and
+    out      address, and the steps from one sample, row k, row i and cell j to the next
+    weights  address of the packed weights, address of the bias, and its step: 0 and a 0 for none
+    room     addresses in scratch (`_layout`)
+    block    how many taps, of how many; whether to add to what `out` has
+"""
+
+import numpy as np
+
+from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.planes import Images, Sizes, Window, fill_planes, in_place, parts, plane_bytes, tap_offsets
+from fastnn.kernels.shared import shared
+from fastnn.kernels.simd import LINE, VECTORS
+from fastnn.kernels.tiles import (
+    added,
+    element_size,
+    full_rows,
+    half_rows,
+    lanes,
+    load,
+    low_tile,
+    prefetch,
+    rank_one,
+    read,
+    read_integer,
+    store,
+    tile,
+    vectors_of,
+    write,
+    zero_of,
+)
+
+Weights = tuple[int, int, int]
+Shape = tuple[int, int, int, int]
+
+LOW = 3  # rows of a group for which a tile of few rows and many vectors is used
+LOW_VECTORS = 8  # at most, of a tile of so few rows
+FAR = 32  # terms of a tile that take longer than it takes to ask for its part of z
+
+
+@compiled
+def packed_weights(K, taps, zero):
+    """How many elements: whole tiles of rows."""
+    return -(-K // full_rows(zero)) * full_rows(zero) * taps
+
+
+@shared
+def pack_weights(theta: Images, sizes: Shape, target: int, zero: float) -> None:
+    """Weights (K, C, f_h, f_w), by steps of any sign, as tiles of rows: the rows of a tile are neighbours, then taps."""
+    K, C, f_h, f_w = sizes
+    first, step_k, step_c, step_h, step_w = theta
+    size, rows = element_size(zero), full_rows(zero)
+    for k in range(0, K, rows):
+        count = min(rows, K - k)
+        for c in range(C):
+            for r in range(f_h):
+                for s in range(f_w):
+                    place = first + k * step_k + c * step_c + r * step_h + s * step_w
+                    for row in range(count):
+                        write(read(zero, place + row * step_k), target + row * size)
+                    for row in range(count, rows):
+                        write(zero, target + row * size)
+                    target += rows * size
+
+
+@compiled
+def _together(sizes, zero):
+    """How many samples are computed together: one, unless its last vector of cells would leave an eighth of all unused."""
+    cells, width = sizes[5] * sizes[6], lanes(zero)
+    return 1 if -(-cells // width) * width * 7 <= cells * 8 else -(-8 * width * VECTORS // cells)
+
+
+@compiled
+def correlate_bytes(sizes, window, zero):
+    """The scratch of `correlate`: planes, ones, a tile, tap offsets. None of it grows with m or K."""
+    part = parts(sizes, window, _together(sizes, zero), element_size(zero))
+    return _layout(0, part, zero)[3] + 8 * part[1] * window[0] * window[1] + LINE
+
+
+@compiled
+def _layout(scratch, part, zero):
+    """Addresses in scratch of planes, ones, a tile, and the table of tap offsets."""
+    vector = lanes(zero) * element_size(zero)
+    planes = -(-scratch // LINE) * LINE
+    ones = -(-(planes + plane_bytes(part)) // LINE) * LINE
+    buffer = ones + LOW_VECTORS * vector
+    return planes, ones, buffer, buffer + max(full_rows(zero) * VECTORS, LOW * LOW_VECTORS) * vector
+
+
+@shared
+def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float) -> None:
+    """All samples of one group."""
+    m, C, K, H, W, H_out, W_out = sizes
+    size, cells = element_size(zero), window[0] * window[1]
+    part = parts(sizes, window, _together(sizes, zero), size)
+    room = _layout(scratch, part, zero)
+    planes = room[0]
+    part = in_place(part, sizes, window, image, size)
+    samples, channels, rows = part[0], part[1], part[2]
+    for i in range(LOW_VECTORS * lanes(zero)):
+        write(zero + np.float32(1), room[1] + i * size)
+    tap_offsets(room[3], channels, window, part)
+    for n in range(0, m, samples):
+        if samples > m - n:  # fewer samples side by side: their rows are closer together
+            samples = m - n
+            part = (samples, channels, rows, part[3], part[4], samples * W_out * size, part[6])
+            tap_offsets(room[3], channels, window, part)
+        for i in range(0, H_out, rows):
+            target = (out[0] + n * out[1] + i * out[3], out[1], out[2], out[3], out[4])
+            for c in range(0, max(C, 1), channels):
+                some = (samples, min(channels, C - c), K, H, W, min(rows, H_out - i), W_out)
+                place = image[0] + n * image[1] + c * image[2]
+                if part[6] != 0:
+                    fill_planes((place, image[1], image[2], image[3], image[4]), some, window, part, i, planes, zero)
+                else:
+                    planes = place + i * image[3]
+                taps = some[1] * cells
+                for t in range(0, max(taps, 1), BLOCK):
+                    packed = (weights[0] + (c * cells + t) * full_rows(zero) * size, weights[1], weights[2])
+                    block = (min(BLOCK, taps - t), C * cells, c + t > 0)
+                    where = (planes, room[3] + 8 * t, room[1], room[2])
+                    if K == 1:
+                        _cells(low_tile(zero, 1), tile(zero, 1, 1), some, packed, target, where, block)
+                    elif K <= LOW:
+                        _cells(low_tile(zero, LOW), tile(zero, LOW, 1), some, packed, target, where, block)
+                    elif K <= half_rows(zero):
+                        wide, narrow = tile(zero, half_rows(zero), VECTORS), tile(zero, half_rows(zero), 1)
+                        _cells(wide, narrow, some, packed, target, where, block)
+                    else:
+                        wide, narrow = tile(zero, full_rows(zero), VECTORS), tile(zero, full_rows(zero), 1)
+                        _cells(wide, narrow, some, packed, target, where, block)
+
+
+@compiled
+def _cells(wide, narrow, sizes, weights, out, room, block):
+    """A block of taps for all cells of a part: wide tiles while they fit, then single vectors, cut off at the last cell."""
+    m, K, rows, W_out = sizes[0], sizes[2], sizes[5], sizes[6]
+    planes, table, ones, buffer = room
+    zero = zero_of(wide)
+    size, full, width = element_size(zero), full_rows(zero), lanes(zero)
+    dense = m == 1 and out[4] == size and out[3] == W_out * size
+    cells, done = m * rows * W_out, 0
+    while done < cells:
+        is_wide = cells - done >= vectors_of(wide) * width
+        count = vectors_of(wide) * width if is_wide else min(width, cells - done)
+        above, source = weights[0], (planes + done * size, table)
+        for k in range(0, K, full):
+            last = min(full, K - k) - 1
+            bias = (weights[1] + k * weights[2], weights[2], ones)
+            corner = (out[0] + k * out[2], out[1], out[2], out[3], out[4])
+            target = (corner[0] + done * size, out[2]) if dense else (buffer, vectors_of(wide) * width * size)
+            counts = (block[0], last, dense and block[2], block[2])
+            if is_wide:
+                _run(wide, counts, above, source, bias, target, None)
+            else:
+                _run(narrow, counts, above, source, bias, target, count)
+            if not dense:
+                _deliver(target, (done, done + count, last + 1, block[2]), (m, W_out), corner, zero)
+            above += block[1] * full * size
+        done += count
+
+
+@compiled
+def _run(t, counts, above, source, bias, target, count):
+    """One tile. Weights are packed with zeros behind the last row, so that rows lie at constant distances."""
+    taps, last, adds, later = counts
+    zero = zero_of(t)
+    size, rows, total, (first, table) = element_size(zero), full_rows(zero), t, source
+    if taps >= FAR:
+        prefetch(t, target[0], target[1], last)
+    if not later:
+        total = rank_one(total, bias[0], bias[1], last, bias[2], None)
+    for _ in range(taps):
+        total = rank_one(total, above, size, rows - 1, first + read_integer(table), count)
+        above += rows * size
+        table += 8
+    if adds:
+        total = added(total, load(t, target[0], target[1], last, count))
+    store(total, target[0], target[1], last, count)
+
+
+@compiled
+def _deliver(buffer, block, grid, out, zero):
+    """Cells of a tile that do not lie together in `out`. block: first cell, the one behind the last, rows, add to out?"""
+    p, behind, count, adds = block
+    m, W_out = grid
+    source, source_row = buffer
+    size = element_size(zero)
+    while p < behind:
+        i, n, j = p // (m * W_out), p // W_out % m, p % W_out
+        length = min(min(lanes(zero), W_out - j), behind - p)
+        place = out[0] + n * out[1] + i * out[3] + j * out[4]
+        _put(source, source_row, (count, length), place, (out[2], out[4]), adds, zero)
+        source += length * size
+        p += length
+
+
+@compiled
+def _put(source, source_row, counts, target, steps, adds, zero):
+    """target = or += some rows of at most one vector."""
+    rows, length = counts
+    size, vector = element_size(zero), tile(zero, 1, 1)
+    for r in range(rows):
+        place, values = target + r * steps[0], source + r * source_row
+        if steps[1] == size:
+            total = load(vector, values, 0, 0, length)
+            if adds:
+                total = added(total, load(vector, place, 0, 0, length))
+            store(total, place, 0, 0, length)
+        else:
+            for i in range(length):
+                value = read(zero, values + i * size)
+                if adds:
+                    value += read(zero, place + i * steps[1])
+                write(value, place + i * steps[1])

@@ -1,0 +1,263 @@
+"""The loops of the costs and of their gradients, on addresses: contiguous floats of zero's dtype.
+
+A cost is a sum in float64, not yet divided by the samples, and in blocks of at most TERMS terms: its rounding error grows
+with TERMS + n / TERMS and not with n. `<cost>_cost_d?_at` is for a training step: it writes the gradient, times `share`, and
+adds the cost to the float64 at the address `cost`. What is written shares no memory with what is read.
+"""
+
+import numpy as np
+
+from fastnn.kernels import elementary
+from fastnn.kernels.bits import from_ordered, ordered, wide
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.layout import address, at, empty, integers_at
+from fastnn.kernels.shared import shared
+from fastnn.kernels.tiles import element_size
+
+TERMS = 256
+LABEL_BYTES = 8  # of an int64
+
+
+@compiled
+def add(term, cost):
+    """Add to the float64 at an address."""
+    at(cost, 1, 0.0)[0] += term
+
+
+# Softmax, over m rows of k logits --------------------------------------------------------------------------------------
+
+
+@compiled
+def block_rows(k):
+    """How many rows of logits to take at a time: 4096 numbers or a few more, which stay in the first cache."""
+    return min(TERMS, 1 + 4096 // k)
+
+
+@compiled
+def exponentials(z, y_hat, highest, m, k):
+    """(26) y^_i = e^(z_i - max z), not yet divided, for m rows of logits; the maxima go to `highest`.
+
+    The exponential runs over all rows at once, because one row of a few classes does not fill a vector.
+    """
+    wide()
+    for n in range(m):
+        first = n * k
+        top = ordered(z[first])
+        for i in range(1, k):
+            top = max(top, ordered(z[first + i]))  # a NaN that is passed over makes the row's sum NaN all the same
+        highest[n] = from_ordered(top)
+        for i in range(k):
+            y_hat[first + i] = z[first + i] - highest[n]
+    for i in range(y_hat.size):
+        y_hat[i] = elementary.exp(y_hat[i])
+
+
+@compiled
+def sum_of(row, zero):
+    total = zero
+    for i in range(row.size):
+        total += row[i]
+    return total
+
+
+@shared
+def softmax_at(z: int, y_hat: int, m: int, k: int, zero: float) -> None:
+    """(26) y^_i = e^z_i / sum_c e^z_c."""
+    rows = block_rows(k)
+    highest = empty(rows, zero)
+    for first in range(0, m, rows):
+        count, offset = min(rows, m - first), first * k * element_size(zero)
+        exponentials(at(z + offset, count * k, zero), at(y_hat + offset, count * k, zero), highest, count, k)
+        for n in range(count):
+            row = at(y_hat + offset + n * k * element_size(zero), k, zero)
+            total = sum_of(row, zero)
+            for i in range(k):
+                row[i] /= total
+
+
+@compiled
+def log_likelihood(z, highest, log_total, y):
+    """(27) sum_i y_i log y^_i of a sample with the logits z (k,), log y^_i = (z_i - max z) - log sum e^(z_c - max z)."""
+    total = 0.0
+    for i in range(z.size):
+        if y[i] != 0:
+            total += y[i] * ((z[i] - highest) - log_total)
+    return total
+
+
+@compiled
+def difference(y_hat, total, label, y, share):
+    """(32) (y^_i - y_i) share, in place of e^(z_i - max z) whose sum is `total`; y counts where the label is negative."""
+    one = y_hat.dtype.type(1)
+    if label >= 0:
+        for i in range(y_hat.size):
+            y_hat[i] = (y_hat[i] / total - (one if label == i else one - one)) * share
+    else:
+        for i in range(y_hat.size):
+            y_hat[i] = (y_hat[i] / total - y[i]) * share
+
+
+@shared
+def softmax_cost_dz_at(
+    z: int, y: int, is_labels: int, m: int, k: int, share: float, dz: int, cost: int, zero: float
+) -> None:
+    """(27) and (32), with y m labels, int64 and in range, or m rows of k; where dz or cost is 0 it is not asked for."""
+    size, rows = element_size(zero), min(m, block_rows(k))
+    highest, scratch = empty(rows, zero), empty(rows * k if dz == 0 else 0, zero)
+    for first in range(0, m, rows):
+        count, offset = min(rows, m - first), first * k * size
+        target = dz + offset if dz != 0 else address(scratch)
+        exponentials(at(z + offset, count * k, zero), at(target, count * k, zero), highest, count, k)
+        block = 0.0
+        for n in range(count):
+            place = offset + n * k * size
+            logits, y_hat, weights = at(z + place, k, zero), at(target + n * k * size, k, zero), at(y + place, k, zero)
+            label = integers_at(y + (first + n) * LABEL_BYTES, 1)[0] if is_labels != 0 else -1
+            total = sum_of(y_hat, zero)
+            if cost != 0:
+                log_total = elementary.log(total)
+                if label >= 0:
+                    block -= (logits[label] - highest[n]) - log_total
+                else:
+                    block -= log_likelihood(logits, highest[n], log_total, weights)
+            if dz != 0:
+                difference(y_hat, total, label, weights, share)
+        if cost != 0:
+            add(block, cost)
+
+
+@shared
+def softmax_hits_at(z: int, y: int, is_labels: int, m: int, k: int, zero: float) -> int:
+    """How many rows of logits have their largest, or first NaN, at the label, or where the target's row has its own."""
+    hits = 0
+    for n in range(m):
+        offset = n * k * element_size(zero)
+        label = integers_at(y + n * LABEL_BYTES, 1)[0] if is_labels != 0 else largest(at(y + offset, k, zero))
+        hits += largest(at(z + offset, k, zero)) == label
+    return hits
+
+
+@shared
+def side_hits_at(a: int, y: int, m: int, k: int, border: float, zero: float) -> int:
+    """How many rows of a lie, in each of their k elements, on the side of the border where y is of 1/2."""
+    half, hits = at(a, 0, zero).dtype.type(0.5), 0
+    for n in range(m):
+        offset = n * k * element_size(zero)
+        outputs, targets = at(a + offset, k, zero), at(y + offset, k, zero)
+        right = True
+        for i in range(k):
+            right = right and (outputs[i] > border) == (targets[i] > half)
+        hits += right
+    return hits
+
+
+@compiled
+def largest(row):
+    """Where NumPy's argmax finds it."""
+    best = 0
+    for i in range(1, row.size):
+        if row[best] == row[best] and not row[i] <= row[best]:
+            best = i
+    return best
+
+
+# Costs that compare n elements with n others ---------------------------------------------------------------------------
+
+
+@shared
+def sigmoid_cost_at(z: int, y: int, n: int, zero: float) -> np.float64:
+    """(5) with a = sigmoid(z): sum max(z, 0) - y z + log(1 + e^-|z|)."""
+    cost = np.float64(0)
+    wide()
+    for first in range(0, n, TERMS):
+        count, offset = min(TERMS, n - first), first * element_size(zero)
+        logits, targets = at(z + offset, count, zero), at(y + offset, count, zero)
+        block = 0.0
+        for i in range(count):
+            x = logits[i]
+            block += max(x, zero) - targets[i] * x + elementary.log1p(elementary.exp(-abs(x)))
+        cost += block
+    return cost
+
+
+@shared
+def sigmoid_dz_at(z: int, y: int, n: int, share: float, dz: int, zero: float) -> None:
+    """(12) dz = (a - y) share."""
+    logits, targets, target = at(z, n, zero), at(y, n, zero), at(dz, n, zero)
+    wide()
+    for i in range(n):
+        target[i] = (elementary.sigmoid(logits[i]) - targets[i]) * share
+
+
+@compiled
+def sigmoid_cost_dz_at(z, y, n, share, dz, cost, zero):
+    """(5), (12)."""
+    add(sigmoid_cost_at(z, y, n, zero), cost)
+    sigmoid_dz_at(z, y, n, share, dz, zero)
+
+
+@shared
+def binary_cost_at(a: int, y: int, n: int, zero: float) -> np.float64:
+    """(5) -sum y log a + (1 - y) log(1 - a), where a term with weight 0 is 0."""
+    cost = np.float64(0)
+    wide()
+    for first in range(0, n, TERMS):
+        count, offset = min(TERMS, n - first), first * element_size(zero)
+        activations, targets = at(a + offset, count, zero), at(y + offset, count, zero)
+        one = targets.dtype.type(1)
+        block = 0.0
+        for i in range(count):
+            y_i = targets[i]
+            rise, fall = elementary.log(activations[i]), elementary.log1p(-activations[i])
+            block -= float((zero if y_i == zero else y_i * rise) + (zero if y_i == one else (one - y_i) * fall))
+        cost += block
+    return cost
+
+
+@shared
+def binary_da_at(a: int, y: int, n: int, share: float, da: int, zero: float) -> None:
+    """(39) da = ((1 - y) / (1 - a) - y / a) share, where a term with weight 0 is 0."""
+    activations, targets, target = at(a, n, zero), at(y, n, zero), at(da, n, zero)
+    one = target.dtype.type(1)
+    for i in range(n):
+        y_i = targets[i]
+        rise = zero if y_i == one else (one - y_i) / (one - activations[i])
+        fall = zero if y_i == zero else y_i / activations[i]
+        target[i] = (rise - fall) * share
+
+
+@compiled
+def binary_cost_da_at(a, y, n, share, da, cost, zero):
+    """(5), (39)."""
+    add(binary_cost_at(a, y, n, zero), cost)
+    binary_da_at(a, y, n, share, da, zero)
+
+
+@shared
+def mean_squared_cost_at(a: int, y: int, n: int, zero: float) -> np.float64:
+    """(4) sum (a - y)^2, not yet divided by the elements."""
+    cost = np.float64(0)
+    for first in range(0, n, TERMS):
+        count, offset = min(TERMS, n - first), first * element_size(zero)
+        activations, targets = at(a + offset, count, zero), at(y + offset, count, zero)
+        block = 0.0
+        for i in range(count):
+            d = activations[i] - targets[i]
+            block += d * d
+        cost += block
+    return cost
+
+
+@shared
+def mean_squared_da_at(a: int, y: int, n: int, share: float, da: int, zero: float) -> None:
+    """(4) da = (a - y) share; share holds the 2."""
+    activations, targets, target = at(a, n, zero), at(y, n, zero), at(da, n, zero)
+    for i in range(n):
+        target[i] = (activations[i] - targets[i]) * share
+
+
+@compiled
+def mean_squared_cost_da_at(a, y, n, share, da, cost, zero):
+    """(4)."""
+    add(mean_squared_cost_at(a, y, n, zero), cost)
+    mean_squared_da_at(a, y, n, share, da, zero)

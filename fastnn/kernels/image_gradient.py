@@ -1,0 +1,83 @@
+"""dz -> da as S_h S_w convolutions of dz: what notes (18), (19) scatter, gathered.
+
+Cells of da whose padded place leaves the same rest by S meet the same taps r: those of one plane q of planes.py. There the
+tap r = q + u n, with n planes, meets dz cell I - u n D / S under the plane's cell I, so these cells are a convolution of dz with
+the taps in reverse, stride 1 and dilation n D / S; nothing is multiplied by a zero between cells. A scatter would add up
+neighbouring taps in overlapping memory, where each load waits for the store before it.
+"""
+
+from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.planes import Images, Sizes, Window, phases
+from fastnn.kernels.shared import shared
+from fastnn.kernels.simd import LINE
+from fastnn.kernels.tiles import element_size, write
+
+
+@compiled
+def _axis(q, H, f, S, P, D):
+    """Of plane q along one axis: taps, their dilation and padding in dz, da's first cell, and how many it has."""
+    n = phases(f, S, D)
+    taps, dilation = (f - q + n - 1) // n, n * D // S
+    first = -((q * D - P) // S)
+    cell = first * S + q * D - P
+    return taps, dilation, (taps - 1) * dilation - first, cell, max(0, (H - 1 - cell) // S + 1)
+
+
+@compiled
+def _plane(q_h, q_w, sizes, window):
+    """Sizes and window of the convolution that a plane's cells are, and da's first cell."""
+    m, C, K, H, W, H_out, W_out = sizes
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    taps_h, dilation_h, padding_h, i, cells_h = _axis(q_h, H, f_h, S_h, P_h, D_h)
+    taps_w, dilation_w, padding_w, j, cells_w = _axis(q_w, W, f_w, S_w, P_w, D_w)
+    turned = (m, K, C, H_out, W_out, cells_h, cells_w)
+    return turned, (taps_h, taps_w, 1, 1, padding_h, padding_w, dilation_h, dilation_w), i, j
+
+
+@compiled
+def image_bytes(sizes, window, zero):
+    """The scratch of `image_gradient`: the weights of a plane, and what `correlate` needs for the largest."""
+    most = 0
+    for q_h in range(phases(window[0], window[2], window[6])):
+        for q_w in range(phases(window[1], window[3], window[7])):
+            turned, taps, _, _ = _plane(q_h, q_w, sizes, window)
+            if turned[5] > 0 and turned[6] > 0:
+                weights = packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
+                most = max(most, weights + correlate_bytes(turned, taps, zero))
+    return most + LINE
+
+
+@shared
+def image_gradient(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float) -> None:
+    """All samples of one group; sizes and window are the forward pass's."""
+    f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
+    phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
+    if phases_h < S_h or phases_w < S_w:
+        _clear(sizes, da, zero)
+    write(zero, scratch)
+    weights = scratch + LINE
+    for q_h in range(phases_h):
+        for q_w in range(phases_w):
+            turned, taps, i, j = _plane(q_h, q_w, sizes, window)
+            if turned[5] == 0 or turned[6] == 0:
+                continue
+            r, s = q_h + (taps[0] - 1) * phases_h, q_w + (taps[1] - 1) * phases_w
+            corner = theta[0] + r * theta[3] + s * theta[4]
+            backwards = (corner, theta[2], theta[1], -phases_h * theta[3], -phases_w * theta[4])
+            pack_weights(backwards, (turned[2], turned[1], taps[0], taps[1]), weights, zero)
+            room = weights + packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
+            out = (da[0] + i * da[3] + j * da[4], da[1], da[2], S_h * da[3], S_w * da[4])
+            correlate(turned, taps, dz, (weights, scratch, 0), out, room, zero)
+
+
+@compiled
+def _clear(sizes, da, zero):
+    """Cells that no tap meets get 0, and the others too."""
+    m, C, _, H, W, _, _ = sizes
+    for n in range(m):
+        for c in range(C):
+            for i in range(H):
+                place = da[0] + n * da[1] + c * da[2] + i * da[3]
+                for j in range(W):
+                    write(zero, place + j * da[4])

@@ -1,0 +1,114 @@
+"""A network's way forward and back for one slice of samples: walks through the table that fastnn/plan.py lays out.
+
+All is addresses. A frame is the seven of them that the functions here need:
+    the table, the samples of the batch, the inputs of the slice's first sample, the parameters, the memory of the batch, that
+    of the slice, and scratch for products.
+`first` and `rows` say which samples of the batch the slice has.
+"""
+
+from fastnn import plan
+from fastnn.constants import IDENTITY
+from fastnn.kernels.dropout import dropout_at
+from fastnn.kernels.gemm import product_at
+from fastnn.kernels.images import convolve_at, convolve_back_at, pool_at, pool_back_at
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.layout import integers_at
+from fastnn.kernels.pointwise import activate, da_to_dz
+from fastnn.kernels.shared import shared
+from fastnn.kernels.tiles import element_size
+
+Frame = tuple[int, int, int, int, int, int, int]
+
+
+@compiled
+def row_of(table, number):
+    """Row `number` of the table at an address; 0 is the header."""
+    return integers_at(table + number * plan.WIDTH * 8, plan.WIDTH)
+
+
+@compiled
+def kept(frame, place, is_kept, size, first, zero):
+    """Where a result of `size` elements a sample is, for the slice's first sample."""
+    samples, batch, local = frame[1], frame[4], frame[5]
+    if is_kept != 0:
+        return batch + (place * samples + first * size) * element_size(zero)
+    return local + place * row_of(frame[0], 0)[plan.ROWS] * element_size(zero)
+
+
+@compiled
+def result(frame, number, first, zero):
+    """Where a^[number] is; a^[0] is the input."""
+    if number == 0:
+        return frame[2]
+    layer = row_of(frame[0], number)
+    return kept(frame, layer[plan.A_PLACE], layer[plan.A_KEPT], layer[plan.N_OUT], first, zero)
+
+
+@compiled
+def gradient(frame, number, first, zero):
+    """Where da^[number] is, which becomes dz^[number] in place."""
+    layer = row_of(frame[0], number)
+    return kept(frame, layer[plan.D_PLACE], layer[plan.D_KEPT], layer[plan.N_OUT], first, zero)
+
+
+@shared
+def forward_at(frame: Frame, first: int, rows: int, seed: int, zero: float) -> None:
+    """(2), (3), (15), (16) a^[0] -> a^[L]. A seed other than 0 draws what dropout leaves out; 0 leaves out nothing."""
+    table = frame[0]
+    for number in range(1, row_of(table, 0)[plan.LAYERS] + 1):
+        layer = row_of(table, number)
+        a, out = result(frame, number - 1, first, zero), result(frame, number, first, zero)
+        z = kept(frame, layer[plan.Z_PLACE], layer[plan.Z_KEPT], layer[plan.N_OUT], first, zero)
+        kind, size = layer[plan.KIND], element_size(zero)
+        theta = frame[3] + layer[plan.THETA] * size
+        if kind == plan.DENSE:
+            n_in, n_out = layer[plan.N_IN], layer[plan.N_OUT]
+            left, right = (a, n_in * size, size), (theta + n_out * size, n_out * size, size)
+            product_at(rows, n_in, n_out, left, right, theta, 0, z, n_out * size, size, frame[6], zero)
+        elif kind == plan.CONV or kind == plan.TRANSPOSED:
+            convolve_at(kind, address_of_geometry(table, number), rows, a, theta, z, zero)
+        elif kind == plan.DROPOUT:
+            threshold = layer[plan.RATE] if seed != 0 else 0
+            dropout_at(a, out, rows * layer[plan.N_OUT], threshold, layer[plan.SEED] + seed, first * layer[plan.N_OUT], zero)
+        else:
+            pool_at(kind, address_of_geometry(table, number), rows, a, out, zero)
+        if layer[plan.G] != IDENTITY:
+            activate(layer[plan.G], z, out, rows * layer[plan.N_OUT], zero)
+
+
+@shared
+def backward_at(frame: Frame, first: int, rows: int, seed: int, partial: int, zero: float) -> None:
+    """(10), (9), (19), (22) da^[L] -> da^[FIRST], and (17) of convolutions, into `partial`.
+
+    The gradients of dense layers are taken for the whole batch: see step.py.
+    """
+    table = frame[0]
+    header = row_of(table, 0)
+    for number in range(header[plan.LAYERS], header[plan.FIRST] - 1, -1):
+        layer = row_of(table, number)
+        kind, size = layer[plan.KIND], element_size(zero)
+        count, theta = rows * layer[plan.N_OUT], frame[3] + layer[plan.THETA] * size
+        input_, dz = result(frame, number - 1, first, zero), gradient(frame, number, first, zero)
+        if layer[plan.G] != IDENTITY:
+            z = kept(frame, layer[plan.Z_PLACE], layer[plan.Z_KEPT], layer[plan.N_OUT], first, zero)
+            da_to_dz(layer[plan.G], dz, z, result(frame, number, first, zero), dz, count, zero)
+        da = gradient(frame, number - 1, first, zero) if number > header[plan.FIRST] else 0
+        if kind == plan.DENSE:
+            if da != 0:
+                n_in, n_out = layer[plan.N_IN], layer[plan.N_OUT]
+                left, right = (dz, n_out * size, size), (theta + n_out * size, size, n_out * size)
+                product_at(rows, n_out, n_in, left, right, 0, 0, da, n_in * size, size, frame[6], zero)
+        elif kind == plan.CONV or kind == plan.TRANSPOSED:
+            dtheta = partial + layer[plan.PARTIAL_PLACE] * size
+            convolve_back_at(kind, address_of_geometry(table, number), rows, input_, theta, dz, dtheta, da, zero)
+        elif kind == plan.DROPOUT:
+            threshold = layer[plan.RATE] if seed != 0 else 0
+            dropout_at(dz, da, count, threshold, layer[plan.SEED] + seed, first * layer[plan.N_OUT], zero)
+        else:
+            pool_back_at(kind, address_of_geometry(table, number), rows, dz, input_, da, zero)
+
+
+@compiled
+def address_of_geometry(table, number):
+    """Where C, H, W and so on stand."""
+    return table + (number * plan.WIDTH + plan.GEOMETRY) * 8

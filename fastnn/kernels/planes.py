@@ -1,0 +1,158 @@
+"""Parts of images as a convolution's windows meet them: padded, and with all the cells that a tap meets as neighbours.
+
+Tap (c, r, s) of a window meets, under output cell (i, j), the cell (i S_h + r D_h - P_h, j S_w + s D_w - P_w) of channel c:
+D is the dilation. What it meets lies in plane (c, q, s), whose row i holds the cells (i S_h + q D_h - P_h, j S_w + s D_w - P_w)
+for all j, where q = r mod `phases`: tap r meets row i + (r - q) D_h / S_h. A plane's rows are as long as an output row, one
+follows the other, and taps that differ in r share them. So each tap walks along one line of memory while the output cells go
+by, over the ends of rows, whatever stride and padding; it takes f_w copies of the image, and not f_h f_w. The planes of
+several samples have their rows side by side: cell (i, n, j), so that small images fill whole vectors.
+
+Where f_w = 1, S = 1 and P = 0 the image itself is such a plane.
+
+Numbers that go together are tuples:
+    sizes   m, C, K, H, W, H', W'                                   of one group; C and K are those of the group
+    window  f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w                  P may be negative: then cells are cut off
+    image   address, and the steps in bytes from one sample, channel, row and cell to the next
+    part    samples, channels and output rows that are computed at a time; the steps in bytes from one channel, plane and row
+            to the next; whether they are copies
+"""
+
+from math import gcd
+
+from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.simd import LINE
+from fastnn.kernels.tiles import element_size, lanes, load_between, store, tile, write_integer
+
+Sizes = tuple[int, int, int, int, int, int, int]
+Window = tuple[int, int, int, int, int, int, int, int]
+Images = tuple[int, int, int, int, int]
+
+# Bytes of planes at a time: they stay in the second-level cache, beside the weights and the results.
+PLANE_BYTES = 512 * 1024
+
+
+@compiled
+def phases(f, S, D):
+    """How many kinds of rows or columns taps meet: those of one kind walk over the same ones."""
+    return min(f, S // gcd(S, D))
+
+
+@compiled
+def halo(f, S, D):
+    """How many rows of a plane the windows of one output row reach beyond the first."""
+    return (f - 1) * D // S
+
+
+@compiled
+def line_apart(step):
+    """A step of at least so many bytes that leads to other sets of the cache: an odd number of lines."""
+    return (step + LINE - 1) // LINE // 2 * 2 * LINE + LINE
+
+
+@compiled
+def parts(sizes, window, together, size):
+    """How the work is cut up, with so many samples together: planes have at most PLANE_BYTES, or one output row."""
+    m, C, _, _, _, H_out, W_out = sizes
+    f_h, f_w, S_h, _, _, _, D_h, _ = window
+    channels = min(C, max(1, BLOCK // (f_h * f_w)))
+    channels = max(1, -(-C // max(1, -(-C // channels))))
+    planes, beyond = phases(f_h, S_h, D_h) * f_w, halo(f_h, S_h, D_h)
+    together = max(1, min(min(together, m), PLANE_BYTES // (channels * planes * (H_out + beyond) * W_out * size + 1)))
+    step_h = together * W_out * size
+    rows = max(1, min(H_out, PLANE_BYTES // (channels * planes * step_h) - beyond))
+    rows = -(-H_out // -(-H_out // rows))
+    step_q = line_apart((rows + beyond) * step_h)
+    return together, channels, rows, planes * step_q, step_q, step_h, 1
+
+
+@compiled
+def in_place(part, sizes, window, image, size):
+    """The same part without copies, if the image is a plane itself."""
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, _ = window
+    all_inside = sizes[3] >= sizes[5] + (f_h - 1) * D_h and sizes[4] == sizes[6]
+    simple = part[0] == 1 and f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0
+    if simple and all_inside and image[4] == size and image[3] == sizes[4] * size:
+        return part[0], part[1], part[2], image[2], 0, image[3], 0
+    return part
+
+
+@compiled
+def plane_bytes(part):
+    """Of the planes, and lines behind them."""
+    return part[1] * part[3] + LINE
+
+
+@compiled
+def tap_offsets(table, channels, window, part):
+    """Where tap (c, r, s) meets output cell (0, 0), from the first plane on: int64 at `table`."""
+    f_h, f_w, S_h, _, _, _, D_h, _ = window
+    kinds = phases(f_h, S_h, D_h)
+    for c in range(channels):
+        for r in range(f_h):
+            q = r % kinds
+            for s in range(f_w):
+                write_integer(c * part[3] + (q * f_w + s) * part[4] + (r - q) * D_h // S_h * part[5], table)
+                table += 8
+
+
+@compiled
+def reached(n, n_out, offset, S):
+    """The range of cells i with 0 <= i S + offset < n: those whose input cell is not padding."""
+    first = min(n_out, max(0, -(offset // S)))
+    behind = max(first, min(n_out, (n - 1 - offset) // S + 1))
+    return first, behind
+
+
+@compiled
+def fill_planes(image, sizes, window, part, first_row, target, zero):
+    """Copy a part of the images, whose first sample and channel are at `image`, into its planes.
+
+    sizes has as many samples, channels and output rows as are wanted.
+    """
+    m, C, _, H, W, rows, W_out = sizes
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    kinds, height = phases(f_h, S_h, D_h), rows + halo(f_h, S_h, D_h)
+    address, step_n, step_c, step_h, step_w = image
+    for q in range(kinds):
+        top = first_row * S_h + q * D_h - P_h
+        above, below = reached(H, height, top, S_h)
+        for s in range(f_w):
+            left = s * D_w - P_w
+            first, behind = reached(W, W_out, left, S_w)
+            for n in range(m):
+                source = address + n * step_n + top * step_h + left * step_w
+                plane = target + n * W_out * element_size(zero) + (q * f_w + s) * part[4]
+                _fill_plane(
+                    source, (C, step_c, S_h * step_h, S_w * step_w),
+                    (height, above, below, W_out, first, behind), plane, part[3], m * W_out * element_size(zero), zero,
+                )  # fmt: skip
+
+
+@compiled
+def _fill_plane(source, steps, ranges, plane, plane_c, plane_h, zero):
+    """One plane of each channel: cells inside the ranges are copied, the others are 0. Columns go in vectors."""
+    C, step_c, step_h, step_w = steps
+    height, above, below, width, first, behind = ranges
+    size, lane_count, vector = element_size(zero), lanes(zero), tile(zero, 1, 1)
+    for j in range(0, width, lane_count):
+        begin, end, count = first - j, behind - j, min(lane_count, width - j)
+        for c in range(C):
+            place, cell = plane + c * plane_c + j * size, source + c * step_c + j * step_w
+            for _ in range(above):
+                store(vector, place, 0, 0, count)
+                place += plane_h
+            cell += above * step_h
+            if step_w == size:
+                for _ in range(above, below):
+                    store(load_between(vector, cell, None, begin, end), place, 0, 0, count)
+                    place += plane_h
+                    cell += step_h
+            else:
+                for _ in range(above, below):
+                    store(load_between(vector, cell, step_w, begin, end), place, 0, 0, count)
+                    place += plane_h
+                    cell += step_h
+            for _ in range(below, height):
+                store(vector, place, 0, 0, count)
+                place += plane_h

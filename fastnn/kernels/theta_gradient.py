@@ -1,0 +1,228 @@
+"""dtheta_kt = sum over samples and output cells of dz_k(n,i,j) patch_t(n,i,j), in one of two ways.
+
+    by lanes   where K x taps is small: lanes are output cells, both sides are vectors, and each (k, t) keeps a vector of
+               partial sums in scratch, whose lanes are added up once, at the end
+    by rows    else: lanes are k. dz is packed, transposed, in panels as wide as a tile; the patches are read from the planes
+               where they are, one element for each row of the tile, with a table of where each cell lies
+
+A tile's sum is over at most BLOCK terms, from zero, and is then added to what is in scratch. Tuples as in planes.py, and
+    dz     address, and the steps from one sample and k to the next; cells of an image are neighbours
+    out    address, and the steps from one k, c, r and s to the next
+    sums   address, step from row to row, step from tile to tile
+"""
+
+from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.packing import pack_panels
+from fastnn.kernels.planes import Images, Sizes, Window, fill_planes, in_place, parts, plane_bytes, tap_offsets
+from fastnn.kernels.shared import shared
+from fastnn.kernels.simd import LINE, VECTORS
+from fastnn.kernels.tiles import (
+    added,
+    element_size,
+    full_rows,
+    lanes,
+    load,
+    low_tile,
+    products,
+    rank_one_at,
+    read,
+    read_integer,
+    read_integers,
+    store,
+    store_sums,
+    tile,
+    vectors_of,
+    write,
+    write_integer,
+    zero_of,
+)
+
+Gradients = tuple[int, int, int]
+
+SUMS_BYTES = 256 * 1024  # of partial sums for which lanes are output cells: they stay in the second-level cache
+LOW = 3  # rows k of a group for which the tile has few rows and more taps
+WIDEST = 8  # vectors, of any tile
+
+
+@compiled
+def _by_lanes(sizes, part, cells, zero):
+    """Whether lanes are output cells; and of the scratch for sums, the step from row to row and the bytes in all."""
+    _, C, K, _, _, _, _ = sizes
+    size, width = element_size(zero), lanes(zero)
+    blocks = -(-C // part[1])
+    row = blocks * (part[1] * cells + WIDEST) * width * size
+    if row * K <= SUMS_BYTES:
+        return True, row, row * K
+    row = -(-K // width) * width * size
+    return False, row, row * C * cells
+
+
+@compiled
+def gradient_bytes(sizes, window, zero):
+    """The scratch of `theta_gradient`: it grows with dtheta, not with m."""
+    part = parts(sizes, window, 1, element_size(zero))
+    return _layout(0, sizes, part, window[0] * window[1], zero)[4] + 8 * part[1] * window[0] * window[1] + LINE
+
+
+@compiled
+def _layout(scratch, sizes, part, cells, zero):
+    """Addresses in scratch: planes, sums, panels of dz, the places of a tile's rows, and the table of tap offsets."""
+    vector = lanes(zero) * element_size(zero)
+    by_lanes, _, sums_bytes = _by_lanes(sizes, part, cells, zero)
+    planes = -(-scratch // LINE) * LINE
+    sums = -(-(planes + plane_bytes(part)) // LINE) * LINE
+    panel = sums + -(-sums_bytes // LINE) * LINE
+    places = panel if by_lanes else panel + -(-sizes[2] // (VECTORS * lanes(zero))) * BLOCK * VECTORS * vector
+    return planes, sums, panel, places, places + 8 * WIDEST
+
+
+@shared
+def theta_gradient(
+    sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Images, scratch: int, zero: float
+) -> None:
+    """All samples of one group."""
+    m, C, K, H, W, H_out, W_out = sizes
+    size, cells = element_size(zero), window[0] * window[1]
+    part = parts(sizes, window, 1, size)
+    by_lanes, row, sums_bytes = _by_lanes(sizes, part, cells, zero)
+    room = _layout(scratch, sizes, part, cells, zero)
+    planes, sums = room[0], room[1]
+    part = in_place(part, sizes, window, image, size)
+    channels, rows = part[1], part[2]
+    for place in range(sums, sums + sums_bytes, size):
+        write(zero, place)
+    tap_offsets(room[4], channels, window, part)
+    for n in range(m):
+        for i in range(0, H_out, rows):
+            source = (dz[0] + n * dz[1] + i * W_out * size, dz[1], dz[2])
+            for c in range(0, C, channels):
+                some = (1, min(channels, C - c), K, H, W, min(rows, H_out - i), W_out)
+                place = image[0] + n * image[1] + c * image[2]
+                if part[6] != 0:
+                    fill_planes((place, image[1], image[2], image[3], image[4]), some, window, part, i, planes, zero)
+                else:
+                    planes = place + i * image[3]
+                counts = (K, some[1] * cells, some[5] * W_out)
+                if not by_lanes:
+                    _add_rows(planes, counts, source, (sums + c * cells * row, row), room, zero)
+                    continue
+                corner = (sums + c // channels * (channels * cells + WIDEST) * lanes(zero) * size, row)
+                if K == 1:
+                    _add_lanes(low_tile(zero, 1), planes, counts, source, corner, room)
+                elif K <= LOW:
+                    _add_lanes(low_tile(zero, LOW), planes, counts, source, corner, room)
+                else:
+                    _add_lanes(tile(zero, full_rows(zero), VECTORS), planes, counts, source, corner, room)
+    _put_out((K, C, window[0], window[1]), (sums, row), (by_lanes, channels), out, zero)
+
+
+@compiled
+def _places(table, tap, taps, notes, count):
+    """Where the offsets of a tile's taps stand; those behind the last are the last again."""
+    if tap + count <= taps:
+        return table + 8 * tap
+    for r in range(count):
+        write_integer(read_integer(table + 8 * min(tap + r, taps - 1)), notes + 8 * r)
+    return notes
+
+
+@compiled
+def _add_lanes(t, planes, counts, dz, sums, room):
+    """By lanes: a tile has the partial sums of some k with some taps."""
+    K, taps, pixels = counts
+    zero = zero_of(t)
+    size, width, many = element_size(zero), lanes(zero), vectors_of(t)
+    for p in range(0, pixels, BLOCK * width):
+        count = min(pixels - p, BLOCK * width)
+        for tap in range(0, taps, many):
+            places = read_integers(_places(room[4], tap, taps, room[3], many), many)
+            for k in range(0, K, full_rows(zero)):
+                last = min(full_rows(zero), K - k) - 1
+                total, x, y = t, dz[0] + k * dz[2] + p * size, planes + p * size
+                for _ in range(count // width):
+                    total = products(total, x, dz[2], last, places, y, None)
+                    x += width * size
+                    y += width * size
+                if count % width != 0:
+                    total = products(total, x, dz[2], last, places, y, count % width)
+                place = sums[0] + k * sums[1] + tap * width * size
+                store(added(total, load(t, place, sums[1], last, None)), place, sums[1], last, None)
+
+
+@compiled
+def _add_rows(planes, counts, dz, sums, room, zero):
+    """By rows: a tile has the sums of some taps with some k."""
+    K, taps, pixels = counts
+    size, width, full, panel = element_size(zero), VECTORS * lanes(zero), full_rows(zero), room[2]
+    for p in range(0, pixels, BLOCK):
+        count = min(BLOCK, pixels - p)
+        pack_panels(dz[0] + p * size, size, dz[2], count, K, panel, BLOCK * width * size, zero)
+        for k in range(0, K, width):
+            block, columns = panel + k * BLOCK * size, min(width, K - k)
+            for tap in range(0, taps, full):
+                places = read_integers(_places(room[4], tap, taps, room[3], full), full)
+                target = (sums[0] + tap * sums[1] + k * size, sums[1], min(full, taps - tap) - 1)
+                if columns > 2 * lanes(zero):
+                    _add_tile(tile(zero, full, VECTORS), places, planes + p * size, count, block, target)
+                elif columns > lanes(zero):
+                    _add_tile(tile(zero, full, 2), places, planes + p * size, count, block, target)
+                else:
+                    _add_tile(tile(zero, full, 1), places, planes + p * size, count, block, target)
+
+
+@compiled
+def _add_tile(t, places, source, count, block, target):
+    """One tile over a block of pixels."""
+    zero = zero_of(t)
+    total = t
+    for _ in range(count):
+        total = rank_one_at(total, places, source, block, None)
+        source += element_size(zero)
+        block += VECTORS * lanes(zero) * element_size(zero)
+    place, row, last = target
+    store(added(total, load(t, place, row, last, None)), place, row, last, None)
+
+
+@compiled
+def _put_out(shape, sums, way, out, zero):
+    """Sums -> dtheta."""
+    K, C, f_h, f_w = shape
+    by_lanes, channels = way
+    size, width, cells = element_size(zero), lanes(zero), f_h * f_w
+    vector = tile(zero, 1, 1)
+    for k in range(K):
+        for c in range(C):
+            for r in range(f_h):
+                for s in range(f_w):
+                    tap = r * f_w + s
+                    place = out[0] + k * out[1] + c * out[2] + r * out[3] + s * out[4]
+                    if by_lanes:
+                        number = c // channels * (channels * cells + WIDEST) + c % channels * cells + tap
+                        source = sums[0] + k * sums[1] + number * width * size
+                        store_sums(load(vector, source, 0, 0, None), place, 0, 0)
+                    else:
+                        write(read(zero, sums[0] + (c * cells + tap) * sums[1] + k * size), place)
+
+
+@shared
+def bias_gradient(sizes: tuple[int, int, int], dz: Gradients, db: int, step: int, zero: float) -> None:
+    """db_k, the sum of all dz_k: full_rows of them at a time, BLOCK vectors at a time from zero, and lanes at the end."""
+    m, K, pixels = sizes
+    size, width, full = element_size(zero), lanes(zero), full_rows(zero)
+    t = tile(zero, full_rows(zero), 1)
+    for k in range(0, K, full):
+        last, total = min(full, K - k) - 1, t
+        for n in range(m):
+            place, rest = dz[0] + n * dz[1] + k * dz[2], pixels
+            while rest > 0:
+                part = t
+                for _ in range(min(BLOCK, rest // width)):
+                    part = added(part, load(t, place, dz[2], last, None))
+                    place += width * size
+                done = min(BLOCK, rest // width) * width
+                if done == 0:
+                    part, done = load(t, place, dz[2], last, rest), rest
+                total = added(total, part)
+                rest -= done
+        store_sums(total, db + k * step, step, last)

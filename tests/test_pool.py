@@ -1,0 +1,104 @@
+"""Pooling in vectors: every way through it beside the reference, with ties and NaN, in bounds, and on other CPUs."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from guarded import guarded
+
+from fastnn import kernels, reference
+
+DTYPES = (np.float32, np.float64)
+NAMES = ("max_pool2d_forward", "max_pool2d_dz_to_da", "avg_pool2d_forward", "avg_pool2d_dz_to_da")
+
+
+def images(rng, shape, dtype):
+    """Few different values, so that windows have ties, and some NaN and infinity."""
+    a = rng.integers(-2, 3, shape).astype(dtype)
+    for special in (np.nan, np.inf, -np.inf):
+        a[rng.random(shape) < rng.choice([0, 0.05])] = special
+    return a
+
+
+def check(a, f, S, P, place=lambda array: array):
+    """The four kernels beside the reference; their arrays lie where `place` puts them. Sums of small integers are exact."""
+    f, S, P = (tuple(map(int, np.broadcast_to(value, 2))) for value in (f, S, P))
+    z = reference.max_pool2d_forward(a, f, S, P)
+    dz = np.arange(1, z.size + 1, dtype=a.dtype).reshape(z.shape) % 11
+    for name in NAMES:
+        arguments = (dz, a) if name.endswith("da") else (a,)
+        with np.errstate(invalid="ignore"):
+            expected = getattr(reference, name)(*arguments, f, S, P)
+        out = place(np.full_like(expected, 99))
+        getattr(kernels, name)(*map(place, arguments), f, S, P, out=out)
+        close = 4 * f[0] * f[1] * np.finfo(a.dtype).eps if name.startswith("avg") else 0
+        np.testing.assert_allclose(out, expected, rtol=close, atol=close * 11, err_msg=f"{name} {a.shape} {f} {S} {P}")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_windows_of_2x2(dtype):
+    """Rows of each width around a vector, half of one and several; an odd last row or column belongs to no window."""
+    rng = np.random.default_rng(0)
+    for W in (*range(2, 20), 31, 32, 33, 40, 63, 64, 65, 70):
+        for m, H in ((1, 2), (3, 6), (2, 5)):
+            check(images(rng, (m, 3, H, W), dtype), 2, 2, 0)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_any_windows(dtype):
+    """Sizes, strides and paddings of every kind, on images of a few cells and of several vectors."""
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        n = np.array([rng.integers(1, 9), rng.integers(1, rng.choice([9, 80]))])
+        P = rng.integers(0, 3, 2)
+        f = rng.integers(P + 1, np.minimum(n + 2 * P, P + 4) + 1)
+        check(images(rng, (2, 2, *n), dtype), f, rng.integers(1, 5, 2), P)
+
+
+def test_windows_far_larger_than_the_image():
+    """The time depends on the image's cells, not on the window's."""
+    a = np.arange(12.0).reshape(1, 1, 3, 4)
+    far = 2**30
+    assert kernels.max_pool2d_forward(a, 2 * far - 1, 1, far - 1).max() == 11
+    assert kernels.max_pool2d_dz_to_da(np.ones_like(a), a, 2 * far - 1, 1, far - 1)[0, 0, 2, 3] == 12
+
+
+def test_places_beyond_the_integers_of_float32():
+    """A row so long that a float32 cannot number its cells."""
+    W = 2**24 + 12
+    a = np.zeros((1, 1, 1, W), np.float32)
+    a[..., 5::7] = 1
+    dz = np.ones((1, 1, 1, W // 7), np.float32)
+    da = kernels.max_pool2d_dz_to_da(dz, a, (1, 7), (1, 7))
+    covered = W // 7 * 7
+    assert np.array_equal(da[..., :covered], a[..., :covered])
+    assert not da[..., covered:].any()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_guard_pages(dtype, before):
+    """No access outside an operand: each lies right behind or right before memory that may not be touched."""
+    rng = np.random.default_rng(2)
+    for W in (2, 3, 7, 8, 15, 16, 17, 24, 32, 33, 50):
+        for f, S, P in ((2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 0), (2, 2, 1)):
+            a = images(rng, (2, 2, 5 - W % 2, W), dtype)
+            if f < W:
+                check(a, f, S, P, lambda array: guarded(array, before))
+
+
+@pytest.mark.parametrize("cpu", ["haswell", "generic"])
+def test_other_cpus(cpu):
+    program = (
+        "import numpy as np, sys; sys.path.insert(0, sys.argv[1]); import test_pool as t\n"
+        "rng = np.random.default_rng(3)\n"
+        "for W in (4, 8, 24, 33):\n"
+        "    for f, S, P in ((2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 0)):\n"
+        "        t.check(t.images(rng, (2, 3, 6, W), np.float32), f, S, P)\n"
+    )
+    environment = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
+    done = subprocess.run([sys.executable, "-c", program, os.path.dirname(__file__)], env=environment, capture_output=True)  # noqa: PTH120
+    assert done.returncode == 0, done.stderr.decode()
