@@ -71,7 +71,7 @@ def race(
 
 
 def _repeats(call: Callable[[], Any]) -> int:
-    """Calls that fill a turn. One call alone may be disturbed, and turns of one call be cold: JAX took 5 times as long."""
+    """Calls that fill a turn, by the shortest of a few: one alone may be disturbed, and turns of one call would be cold."""
     once = _time(call, 1)
     for _ in range(4):
         if once < ROUND_SECONDS:
