@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 
+import numpy as np
 from rows import Convolution, Dense, Network
 from steps import Array, Weights
 
 import fastnn
-from fastnn import losses
+from fastnn import compiled, losses
 
 
 class Trainer:
@@ -27,15 +28,11 @@ class Trainer:
         self.optimizer = {"SGD": fastnn.SGD, "Adam": fastnn.Adam}[kind](lr)
 
     def step_on(self, x: Array, y: Array) -> Callable[[], float]:
-        """One step on this batch, as `fit` takes it."""
-        model, optimizer, loss = self.model, self.optimizer, losses.find(self.network.loss)
-
-        def step() -> float:
-            cost = model.cost_and_gradients(x, y, loss)
-            optimizer.step(model.parameters, model.gradients)
-            return cost
-
-        return step
+        """One step on this batch, as `fit` takes it: an epoch of one batch, gathered and by all threads."""
+        loss = losses.find(self.network.loss)
+        steps = compiled.Trainer(self.model, loss, self.optimizer, len(x), len(x))
+        inputs, targets, order = steps.inputs(x), steps.targets(y, loss), np.arange(len(x))
+        return lambda: sum(cost for _, cost, _ in steps.epoch(inputs, targets, order)) / len(x)
 
     def epoch(self, x: Array, y: Array, m: int, rng) -> float:
         """One epoch of `fit`; the mean cost of its batches."""

@@ -252,7 +252,15 @@ FIRST_USE = "T2", "T5"
 def rows(table: str, dtype: str) -> list[Row]:
     """The rows of a table in float32 or float64."""
     steps: list[Row] = [row for row in (*STEPS, EPOCH) if dtype == "float32" or row.operation in FLOAT64_STEPS]
-    found: dict[str, list[Row]] = {"D": [*DENSE], "C": [*CONVOLUTION], "M": [*PRODUCT], "E": [*ELEMENTARY], "T": steps}
+    first = [next(row for row in STEPS if row.operation == operation) for operation in FIRST_USE]
+    found: dict[str, list[Row]] = {
+        "D": [*DENSE],
+        "C": [*CONVOLUTION],
+        "M": [*PRODUCT],
+        "E": [*ELEMENTARY],
+        "T": steps,
+        "F": [*first],
+    }
     return found[table]
 
 

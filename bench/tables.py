@@ -107,7 +107,18 @@ def first_use(options: argparse.Namespace, names: list[str]) -> str:
     """The section of table F."""
     from first_use import lines
 
-    return "\n".join([f"## {title(options)}", "", *(f"- {fact}" for fact in facts(options)), "", *lines(names)]) + "\n"
+    return (
+        "\n".join(
+            [
+                f"## {title(options)}",
+                "",
+                *(f"- {fact}" for fact in facts(options)),
+                "",
+                *lines(chosen_rows(options), options.dtype, names),
+            ]
+        )
+        + "\n"
+    )
 
 
 def title(options: argparse.Namespace) -> str:

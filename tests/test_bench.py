@@ -32,12 +32,13 @@ def test_a_convolution_row():
     assert row.z_shape == (8, 64, 112, 112)
     assert row.flops == 2 * 8 * 64 * 112 * 112 * 3 * 49
     assert row.groups == ("forward", "C f f >= 64, K >= 16")
-    assert row._replace(C=1).groups == ("forward",)
+    assert row._replace(C=1).groups == row._replace(K=15).groups == ("forward",)
 
 
 def test_float64_has_fewer_steps():
     assert {row.operation for row in rows.rows("T", "float64")} == {"T3", "T5"}
     assert len(rows.rows("T", "float32")) == 11
+    assert [row.operation for row in rows.rows("F", "float64")] == ["T2", "T5"]
     assert len(rows.rows("D", "float64")) == 30
     assert len(rows.rows("C", "float32")) == 39
 
@@ -64,7 +65,7 @@ def test_an_output_that_is_not_written_is_seen():
 
 
 def test_contenders_take_turns_and_their_shortest_time_counts(monkeypatch):
-    """With a clock that only they move: slow takes 3 s and then 2, quick 1."""
+    """With a clock that only they move: slow takes 3 s but once 2, quick 1."""
     calls, clock = [], [0.0]
 
     def call(name, *durations):
@@ -75,9 +76,27 @@ def test_contenders_take_turns_and_their_shortest_time_counts(monkeypatch):
         return run
 
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
-    found = race({"slow": call("slow", 3, 3, 3, 2), "quick": call("quick", 1)}, seconds=0, least_rounds=3)
+    found = race({"slow": call("slow", 3, 3, 2, 3), "quick": call("quick", 1)}, seconds=0, least_rounds=3)
     assert found == {"slow": 2, "quick": 1}
-    assert calls[4:] == ["slow", "quick"] * 3
+    assert calls[2:] == ["slow", "quick"] * 3
+    calls.clear()
+    monkeypatch.setattr("time.sleep", lambda seconds: calls.append(seconds))
+    race({"slow": call("slow", 3), "quick": call("quick", 1)}, seconds=0, least_rounds=1, pause=0.5)
+    assert calls[2:] == [0.5, "slow", "slow", 0.5, "quick", "quick"]
+
+
+def test_a_turn_is_as_long_as_its_quickest_call_allows(monkeypatch):
+    """A call of 0.1 ms whose first ones take 1 ms: 20 of it fill a turn of 2 ms."""
+    clock, durations = [0.0], iter([1e-3, 1e-3, 1e-4])
+    monkeypatch.setattr("time.perf_counter", lambda: clock[0])
+    calls = []
+
+    def run():
+        calls.append(None)
+        clock[0] += next(durations, 1e-4)
+
+    race({"only": run}, seconds=0, least_rounds=1)
+    assert len(calls) in (5 + 19, 5 + 20)
 
 
 def test_geometric_mean():

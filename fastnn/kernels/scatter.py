@@ -17,7 +17,7 @@ from fastnn.kernels.tiles import (
     full_rows,
     lanes,
     load,
-    load_between,
+    load_lanes,
     rank_one,
     read,
     read_integer,
@@ -169,7 +169,7 @@ def _sum_cells(source, column, W_out, taps, rows, zero):
     for _ in range(taps[0]):
         place, begin, behind = source + column * element_size(zero), -column, W_out - column
         for r in range(met):
-            total = added(total, load_between(vector, place + read_integer(notes + 8 * r), None, begin, behind))
+            total = added(total, load_lanes(vector, place + read_integer(notes + 8 * r), begin, behind))
         column -= taps[1]
         source += taps[2]
     return total
