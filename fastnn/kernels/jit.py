@@ -179,7 +179,9 @@ def _is_usual(contract: Contract, name: str) -> str:
     kind = contract.kinds[name]
     if isinstance(kind, ArrayKind):
         # Once Numba has seen some array that is not plain memory (unaligned, say), it takes byte-swapped ones for native.
-        native = f"{name}.dtype.isnative" if kind.labels else f"({name}.dtype is single or {name}.dtype is double)"
+        # The dtype of an array that cached code made is equal to NumPy's own, but another object.
+        floats = f"{name}.dtype is single or {name}.dtype is double or {name}.dtype == single or {name}.dtype == double"
+        native = f"{name}.dtype.isnative" if kind.labels else f"({floats})"
         test = f"type({name}) is ndarray and {native}"
     elif kind is arguments.pair:
         test = f"(type({name}) is int or type({name}) is tuple)"
