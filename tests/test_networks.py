@@ -1,10 +1,10 @@
-"""Networks in compiled code: the same numbers as layer by layer, inside @njit, in any number of threads, without allocation."""
+"""Networks in compiled code: the same numbers as layer by layer, inside @njit, in any number of threads, nothing allocated."""
 
 import numpy as np
 import pytest
 from networks import KINKED, LOSSES, SMOOTH, convolutional, dense, samples
 from numba import njit, prange
-from numba.core.runtime import rtsys
+from numba.core.runtime import _nrt_python, rtsys
 
 import fastnn
 from fastnn import SGD, Adam, AdamW, Dense, Dropout, Sequential, compiled, jit, losses, plan
@@ -138,9 +138,7 @@ def test_a_loop_of_the_users_own():
 @njit(parallel=True)
 def evolve(net, x, y, candidates, spaces, costs):
     for i in prange(candidates.shape[0]):
-        own = jit.apart(net)
-        own.parameters[:] = candidates[i]
-        costs[i] = jit.cost(own, x, y, spaces[i])
+        costs[i] = jit.cost(jit.with_parameters(net, candidates[i]), x, y, spaces[i])
 
 
 def test_prange_with_a_workspace_a_thread():
@@ -162,6 +160,7 @@ def test_nothing_is_allocated_after_the_first_step():
     net = model.compiled()
     space = jit.workspace(net, 64)
     train(net, x, y, space, 1)
+    _nrt_python.memsys_enable_stats()
     before = rtsys.get_allocation_stats()
     train(net, x, y, space, 50)
     after = rtsys.get_allocation_stats()
@@ -193,7 +192,7 @@ X, Y = np.zeros((8, 4), np.float32), np.zeros(8, np.int64)
 REFUSED = {
     "x's size": (X[:, :3], Y, 8, ValueError, "x: expected shape"),
     "no samples": (X[:0], Y[:0], 8, ValueError, "x: expected shape"),
-    "x's dtype": (X.astype(np.float64), Y, 8, TypeError, "x: expected"),
+    "x's dtype": (X.astype(np.float64), Y, 8, TypeError, "x, y, workspace, parameters: expected the network's dtype"),
     "workspace": (X, Y, 3, ValueError, "workspace: expected"),
     "too few targets": (X, Y[:7], 8, ValueError, "y: expected"),
     "rows": (X, np.zeros((8, 2), np.float32), 8, ValueError, "y: expected"),

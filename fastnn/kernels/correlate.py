@@ -130,7 +130,7 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
                         _cells(low_tile(zero, 1), tile(zero, 1, 1), some, packed, target, where, block)
                     elif K <= LOW:
                         _cells(low_tile(zero, LOW), tile(zero, LOW, 1), some, packed, target, where, block)
-                    elif half_rows(zero) >= K:  # noqa: SIM300 (K is no constant)
+                    elif half_rows(zero) >= K:
                         wide, narrow = tile(zero, half_rows(zero), VECTORS), tile(zero, half_rows(zero), 1)
                         _cells(wide, narrow, some, packed, target, where, block)
                     else:

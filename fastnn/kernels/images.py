@@ -64,7 +64,7 @@ def convolve_back_at(
     """(17) dtheta and db, and, unless da is 0, (19) da; of a transposed convolution, (15) with dz for a."""
     n_in, n_out, (f, S, P, D), groups = numbers_of(geometry)
     inputs, gradients = images(a, m, n_in, zero), images(dz, m, n_out, zero)
-    weights, b = parameters(theta, kind, geometry, zero)
+    weights, _ = parameters(theta, kind, geometry, zero)
     weight_gradients, db = parameters(dtheta, kind, geometry, zero)
     conv2d_dz_to_db(gradients, db)
     if kind == plan.CONV:

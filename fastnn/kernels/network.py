@@ -1,8 +1,8 @@
 """A network's way forward and back for one slice of samples: walks through the table that fastnn/plan.py lays out.
 
 All is addresses. A frame is the seven of them that the functions here need:
-    the table, the samples of the batch, the inputs of the slice's first sample, the parameters, the memory of the batch, that
-    of the slice, and scratch for products.
+    the table, the samples of the batch, the inputs of the slice's first sample, the parameters, the memory of the batch,
+    that of the slice, and scratch for products.
 `first` and `rows` say which samples of the batch the slice has.
 """
 

@@ -1,9 +1,9 @@
 """A training step of a whole network, by one thread or a team: forward, cost, backward, update.
 
-The batch is cut into slices, which go through all layers forward and back while they are in the cache, and the slices into
-groups, in each of which the gradients of convolutions are summed. Then the gradients of dense layers are taken over the whole
-batch, a chunk of rows at a time, and each chunk's parameters are stepped at once. Slices, groups and chunks depend on the
-network and the batch alone, and whoever of the team comes first takes the next one: the number of threads changes no bit.
+The batch is cut into slices, which go through all layers forward and back while they are in the cache, and the slices
+into groups, in each of which the gradients of convolutions are summed. Then the gradients of dense layers are taken over the
+whole batch, a chunk of rows at a time, and each chunk's parameters are stepped at once. Slices, groups and chunks depend on
+the network and the batch alone, and whoever of the team comes first takes the next one: the number of threads changes no bit.
 """
 
 from fastnn import plan

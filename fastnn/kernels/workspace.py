@@ -30,8 +30,8 @@ def whole_lines(size):
 def lay_out(header, m, zero):
     """Offsets in bytes: slices' costs and hits, targets, memory of the batch, sums of groups, memory of the first worker.
 
-    The first line begins with a 1, the next ones are the team's counters. Last comes the size of each worker's memory: a sum,
-    a slice, scratch.
+    The first line begins with a 1, the next ones are the team's counters. Last comes the size of each worker's memory: a
+    sum, a slice, scratch.
     """
     size = element_size(zero)
     count = slices_of(header, m)[0]
