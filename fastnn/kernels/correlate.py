@@ -1,8 +1,8 @@
 """The sum over a window's taps, for all output cells: a convolution's forward pass, and its way back to da.
 
-z_(k,i,j) = b_k + sum_t weight_kt patch_t(i,j), a product of matrices whose right side is never made: row t of it is a line in
-the planes (planes.py), and a tile reads the rows where they are. At most BLOCK taps at a time, each block's sum from zero.
-The bias is one more tap, whose patch is 1.
+z_(k,i,j) = b_k + sum_t weight_kt patch_t(i,j), a product of matrices whose right side is never made: row t of it is a
+line in the planes (planes.py), and a tile reads the rows where they are. At most BLOCK taps at a time, each block's sum
+from zero. The bias is one more tap, whose patch is 1.
 
 Tuples as in planes.py, and
     out      address, and the steps from one sample, row k, row i and cell j to the next
@@ -130,7 +130,7 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
                         _cells(low_tile(zero, 1), tile(zero, 1, 1), some, packed, target, where, block)
                     elif K <= LOW:
                         _cells(low_tile(zero, LOW), tile(zero, LOW, 1), some, packed, target, where, block)
-                    elif half_rows(zero) >= K:  # noqa: SIM300 (K is no constant)
+                    elif half_rows(zero) >= K:
                         wide, narrow = tile(zero, half_rows(zero), VECTORS), tile(zero, half_rows(zero), 1)
                         _cells(wide, narrow, some, packed, target, where, block)
                     else:

@@ -66,7 +66,7 @@ def _by_lanes(sizes, part, cells, zero):
     size, width = element_size(zero), lanes(zero)
     blocks, taps = -(-C // part[1]), C * cells
     row = blocks * (part[1] * cells + WIDEST) * width * size
-    half, two = width // 2 >= K, 2 * width <= K  # noqa: SIM300 (K is no constant)
+    half, two = width // 2 >= K, 2 * width <= K
     if (half or (taps < MANY and (not two or taps < 3 * full_rows(zero)))) and row * K <= SUMS_BYTES:
         return True, row, row * K
     row = -(-K // width) * width * size
