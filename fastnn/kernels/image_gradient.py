@@ -1,9 +1,9 @@
 """dz -> da as S_h S_w convolutions of dz: what notes (18), (19) scatter, gathered.
 
-Cells of da whose padded place leaves the same rest by S meet the same taps r: those of one plane q of planes.py. There the
-tap r = q + u n, with n planes, meets dz cell I - u n D / S under the plane's cell I, so these cells are a convolution of dz
-with the taps in reverse, stride 1 and dilation n D / S; nothing is multiplied by a zero between cells. Where that would copy
-more than it computes with, scatter.py takes its place.
+Cells of da whose padded place leaves the same rest by S meet the same taps r: those of one plane q of planes.py. There
+the tap r = q + u n, with n planes, meets dz cell I - u n D / S under the plane's cell I, so these cells are a convolution
+of dz with the taps in reverse, stride 1 and dilation n D / S; nothing is multiplied by a zero between cells. Where that
+would copy more than it computes with, scatter.py takes its place.
 """
 
 from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights
