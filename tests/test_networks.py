@@ -1,4 +1,4 @@
-"""Networks in compiled code: the same numbers as layer by layer, inside @njit, in any number of threads, nothing allocated."""
+"""Networks in compiled code: the same numbers as layer by layer, inside @njit, with any number of threads."""
 
 import numpy as np
 import pytest
@@ -7,7 +7,23 @@ from numba import njit, prange
 from numba.core.runtime import _nrt_python, rtsys
 
 import fastnn
-from fastnn import SGD, Adam, AdamW, Dense, Dropout, Sequential, compiled, jit, losses, plan
+from fastnn import (
+    SGD,
+    Adam,
+    AdamW,
+    AvgPool2D,
+    Conv2D,
+    ConvTranspose2D,
+    Dense,
+    Dropout,
+    Flatten,
+    MaxPool2D,
+    Sequential,
+    compiled,
+    jit,
+    losses,
+    plan,
+)
 
 OPTIMIZERS = {
     "sgd": lambda: SGD(0.1),
@@ -154,8 +170,11 @@ def test_prange_with_a_workspace_a_thread():
 
 
 def test_nothing_is_allocated_after_the_first_step():
-    """By compiled code: Numba counts what it takes, and what it gives back."""
-    model = convolutional(last="identity")
+    """By compiled code: Numba counts what it takes, and what it gives back. (Pooling but 2 x 2 takes scratch each time.)"""
+    model = Sequential(
+        Conv2D(6, 5, activation="tanh"), MaxPool2D(2), ConvTranspose2D(4, 3, stride=2, activation="relu"), AvgPool2D(2),
+        Flatten(), Dense(200, "gelu"), Dropout(0.25), Dense(10), input_shape=(1, 28, 28),
+    )  # fmt: skip
     x, y = batch(model, 64, "softmax_cross_entropy")
     net = model.compiled()
     space = jit.workspace(net, 64)
@@ -164,7 +183,7 @@ def test_nothing_is_allocated_after_the_first_step():
     before = rtsys.get_allocation_stats()
     train(net, x, y, space, 50)
     after = rtsys.get_allocation_stats()
-    assert after.alloc - before.alloc < 50
+    assert after.alloc == before.alloc
 
 
 def test_dropout_draws_anew_each_step_and_not_for_a_cost():

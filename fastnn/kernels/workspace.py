@@ -40,7 +40,8 @@ def lay_out(header, m, zero):
     batch = targets + whole_lines(m * max(8, header[plan.OUTPUT] * size))
     sums = batch + whole_lines(header[plan.BATCH] * m * size)
     first = sums + min(count, plan.GROUPS) * whole_lines(header[plan.PARTIAL] * size)
-    own = whole_lines(header[plan.PARTIAL] * size) + whole_lines(header[plan.SLICE] * header[plan.ROWS] * size) + SCRATCH
+    own = whole_lines(header[plan.PARTIAL] * size) + whole_lines(header[plan.SLICE] * header[plan.ROWS] * size)
+    own += max(SCRATCH, header[plan.SCRATCH] + 2 * LINE)
     return costs, targets, batch, sums, first, whole_lines(own)
 
 
