@@ -111,8 +111,8 @@ def _train(options: argparse.Namespace) -> int:
 def _network(shape: tuple[int, ...], classes: int, seed: int) -> Model:
     """LeNet (LeCun et al., 1998, with relu and max pooling) where the images are large enough, else a smaller network.
 
-    The smaller one has no kinks: at a kink two roundings of one number can part for good, and the backends' costs would differ
-    in the fourth digit after 900 steps of Adam instead of the eighth.
+    The smaller one has no kinks: at a kink two roundings of one number can part for good, and the backends' costs would
+    differ in the fourth digit after 900 steps of Adam instead of the eighth.
     """
     layers: list[Layer]
     if min(shape[1:]) >= SMALLEST_FOR_LENET:

@@ -170,9 +170,11 @@ def test_prange_with_a_workspace_a_thread():
 
 
 def test_nothing_is_allocated_after_the_first_step():
-    """By compiled code: Numba counts what it takes, and what it gives back. (Pooling takes scratch, unless 2 x 2 windows cover the image.)"""
+    """By compiled code: Numba counts what it takes. (Pooling takes scratch, unless 2 x 2 windows cover the image.)"""
     model = Sequential(
-        Conv2D(6, 5, activation="tanh"), MaxPool2D(2), ConvTranspose2D(4, 4, stride=2, activation="relu"), AvgPool2D(2),
+        Conv2D(6, 5, activation="tanh"), MaxPool2D(2),
+        ConvTranspose2D(4, 4, stride=2, activation="relu"),
+        AvgPool2D(2),
         Flatten(), Dense(200, "gelu"), Dropout(0.25), Dense(10), input_shape=(1, 28, 28),
     )  # fmt: skip
     x, y = batch(model, 64, "softmax_cross_entropy")
