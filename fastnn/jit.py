@@ -20,6 +20,7 @@ x is (m, ...) in the network's dtype, m up to the workspace's; y is integer labe
 
 import numpy as np
 from numba.core import types
+from numba.core.errors import TypingError
 from numba.extending import overload
 
 from fastnn import plan
@@ -124,6 +125,8 @@ def check_dtype(net, array):
 
 @overload(check_dtype)
 def _check_dtype(net, array):
+    if not isinstance(array, types.Array):
+        raise TypingError("expected an array")
     if array.dtype == net.types[net.fields.index("parameters")].dtype:
         return lambda net, array: None
 
@@ -153,6 +156,8 @@ def targets_for(net, y, m, k):
 
 @overload(targets_for)
 def _targets_for(net, y, m, k):
+    if not isinstance(y, types.Array):
+        raise TypingError("y: expected an array")
     if isinstance(y.dtype, types.Integer) and y.ndim == 1:
         if y.dtype == types.int64:
             return lambda net, y, m, k: contiguous(y)

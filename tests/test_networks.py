@@ -267,3 +267,14 @@ def test_warmup_leaves_the_model_alone():
     assert fastnn.warmup(model) is None
     assert np.array_equal(model.parameters, before)
     assert model.loss is None
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 2, 3])
+def test_wrong_types_are_named(wrong):
+    """From Python: one line that says what was expected and what came, for each argument."""
+    model = dense()
+    net = model.compiled()
+    arguments = [net, X, Y, jit.workspace(net, 8)]
+    arguments[wrong] = [model, [[1.0]], "labels", None][wrong]
+    with pytest.raises(TypeError, match=r"step\(net, x, y, workspace\): expected a network from model.compiled\(\)"):
+        jit.step(*arguments)
