@@ -34,7 +34,7 @@ from fastnn.kernels.tiles import (
 
 Place = tuple[int, int, int]  # of a matrix: its address, and the steps from row to row and from column to column
 
-# Bytes of a column of packed a: a block's, 400 KB, lies in the second-level cache: today's cores have 1 MB at least. Each panel
+# Bytes of a column of packed a: a block's, 400 KB, lies in the second-level cache, of 1 MB at least. Each panel
 # of b is packed once for so many rows; half as many took 5 % longer where the matrices are large.
 HIGH = 2048
 # Panels up to which a is read where it is: where its rows are contiguous, and where they are not.
