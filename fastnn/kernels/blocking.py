@@ -7,7 +7,8 @@ dot products order theirs by lanes.
 
     direct    b's rows are contiguous, and it is small or meets few rows of a: tiles read a and b where they are
     dots      a's rows and b's columns are contiguous, one side has few: dot products
-    packed    else: blocks of b go into panels as wide as a tile, which stay in the second-level cache, rows of a beside them
+    packed    else: a panel of b, as wide as a tile and of one block's terms, is packed by the first tiles under it and stays
+              in the first-level cache; rows of a pass by it, packed too if many panels follow, in the second-level cache
 """
 
 from fastnn.kernels.dots import BLOCK, add_row, dot_products
@@ -15,35 +16,40 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, empty
 from fastnn.kernels.packing import pack_panels, pack_rows
 from fastnn.kernels.shared import shared
-from fastnn.kernels.simd import LINE, VECTORS
+from fastnn.kernels.simd import LINE, VECTORS, registers
 from fastnn.kernels.tiles import (
     added,
     element_size,
     full_rows,
     lanes,
     load,
-    prefetch,
-    prefetch_line,
+    prefetch_row,
+    prefetch_row_to_read,
     rank_one,
+    rank_one_kept,
     store,
     tile,
+    zero_of,
 )
 
 Place = tuple[int, int, int]  # of a matrix: its address, and the steps from row to row and from column to column
 
-# Bytes of packed b: half of the 1 MB second-level cache that today's cores have at least; a and c fit beside it.
-PACKED_BYTES = 512 * 1024
-# b is read where it is, if its rows are contiguous, where packing would not pay: few rows of a meet it, or it is small.
+# Bytes of a column of packed a: a block's, 400 KB, lies in the second-level cache, of 1 MB at least. Each panel
+# of b is packed once for so many rows; half as many took 5 % longer where the matrices are large.
+HIGH = 2048
+# Panels up to which a is read where it is: where its rows are contiguous, and where they are not.
+IN_PLACE, IN_PLACE_ACROSS = 12, 4
+# b is read where it is, if its rows are contiguous, where packing would not pay: few rows of a meet it, or it stays in the
+# first-level cache anyway.
 UNPACKED_ROWS = 16
-UNPACKED_BYTES = 128 * 1024
-PACKED_ROWS = 64  # rows of a that are packed together: they fill whole cache lines where a is transposed
+UNPACKED_BYTES = 32 * 1024
 FEW = 4  # vectors for which dot products need less than packing would
-FAR = 32  # terms of a tile that take longer than it takes to ask for its part of c
+GROUP = 8  # terms of a tile between two requests for a row of what is needed next; a burst of them would hold up the tile
 WIDE = 8  # vectors of a tile with one row: enough independent sums to hide the latency of a multiply-add
 
 # Bytes of scratch that a product needs at most, whatever its size, where rows of c are contiguous. An address of so many
 # goes through all of the functions below; where it is 0, they allocate what they need.
-SCRATCH = PACKED_BYTES + PACKED_ROWS * (8 * BLOCK + LINE) + 3 * LINE
+SCRATCH = VECTORS * registers()[0] * BLOCK + HIGH * (BLOCK + LINE) + 3 * LINE
 
 
 @shared
@@ -62,7 +68,7 @@ def product_by_rows(
 ) -> None:
     """The product where c's rows are contiguous: chooses among the three ways."""
     (a, a_row, a_col), (b, b_row, b_col) = left, right
-    size, width, rows = element_size(zero), VECTORS * lanes(zero), full_rows(zero)
+    size, rows = element_size(zero), full_rows(zero)
     rows_of_b = b_col == size or n == 1
     along_k = (a_col == size and b_row == size and k > 0) or k == 1
     if along_k and n <= FEW and s != c:
@@ -74,23 +80,15 @@ def product_by_rows(
             dot_products(n, k, b, b_col, a + i * a_row, c + i * c_row, size, zero)
         add_row(m, n, s, c, c_row, zero)
     elif k == 0 or (rows_of_b and (m <= UNPACKED_ROWS or k * n * size <= UNPACKED_BYTES)):
-        columns = max(1, PACKED_BYTES // (max(k, 1) * width * size)) * width
-        for j in range(0, n, columns):
-            origin, corner = (s + j * size if s != 0 else 0), c + j * size
-            for i in range(0, m, rows):
-                last, above = min(rows, m - i) - 1, (a + i * a_row, a_row, a_col)
-                place, target = origin + i * s_row, corner + i * c_row
-                _row_of_tiles(last, min(columns, n - j), k, above, b + j * size, b_row, 0, place, s_row, target, c_row, zero)
+        for i in range(0, m, rows):
+            last, start = min(rows, m - i) - 1, (s + i * s_row if s != 0 else 0)
+            _row_of_tiles(last, n, k, (a + i * a_row, a_row, a_col), b, b_row, start, s_row, c + i * c_row, c_row, zero)
+    elif scratch != 0:
+        _packed(m, k, n, left, right, s, s_row, c, c_row, scratch, zero)
     else:
-        block = blocks_of(k)
-        most = max(1, PACKED_BYTES // (block * width * size))
-        columns = min(most, -(-n // width)) * width
-        if scratch != 0:
-            _packed(m, k, n, left, right, s, s_row, c, c_row, columns, scratch, zero)
-        else:
-            held = empty(columns * block + PACKED_ROWS * (block + lanes(zero)) + 2 * LINE // size, zero)
-            _packed(m, k, n, left, right, s, s_row, c, c_row, columns, address(held), zero)
-            held[0] = zero  # it is in use until here
+        held = empty(SCRATCH // size, zero)
+        _packed(m, k, n, left, right, s, s_row, c, c_row, address(held), zero)
+        held[0] = zero  # it is in use until here
 
 
 @compiled
@@ -110,111 +108,148 @@ def _packed(
     s_row: int,
     c: int,
     c_row: int,
-    columns: int,
     scratch: int,
     zero: float,
 ) -> None:
-    """Blocks of b, so many columns packed into panels, meet all rows of a, packed too; each later block adds to c."""
+    """Some rows of a, in one block of the sum after the other, meet all panels of b."""
     (a, a_row, a_col), (b, b_row, b_col) = left, right
     size, rows, width, block = element_size(zero), full_rows(zero), VECTORS * lanes(zero), blocks_of(k)
     # a row longer by a vector: powers of two would send all rows of a tile to the same few sets of the cache
     part = rows * (block + lanes(zero)) * size
-    panels = -(-scratch // LINE) * LINE
-    rows_of_a = -(-(panels + columns * block * size) // LINE) * LINE
-    for j in range(0, n, columns):
-        n_j = min(columns, n - j)
-        begin, begin_row = (s + j * size if s != 0 else 0), s_row
+    panel = -(-scratch // LINE) * LINE
+    packed_a = panel + block * width * size
+    high = HIGH // size
+    for i in range(0, m, high):
+        m_i = min(high, m - i)
+        begin, begin_row, corner = (s + i * s_row if s != 0 else 0), s_row, c + i * c_row
         for t in range(0, k, block):
-            terms = min(block, k - t)
-            pack_panels(b + t * b_row + j * b_col, b_row, b_col, terms, n_j, panels, block * width * size, zero)
-            for i in range(0, m, PACKED_ROWS):
-                m_i = min(PACKED_ROWS, m - i)
-                first = a + i * a_row + t * a_col
-                steps = pack_rows(first, a_row, a_col, m_i, terms, rows_of_a, part, zero)
-                for r in range(0, m_i, rows):
-                    if m_i + i < m:
-                        _ask_for_rows(
-                            first + PACKED_ROWS * a_row, a_row, a_col, r, min(PACKED_ROWS, m - m_i - i), terms, zero
-                        )
-                    above = (rows_of_a + r // rows * part, steps[0], steps[1])
-                    corner, origin = c + (i + r) * c_row + j * size, begin + (i + r) * begin_row
-                    last = min(rows, m_i - r) - 1
-                    _row_of_tiles(
-                        last, n_j, terms, above, panels, width * size, block * width * size, origin, begin_row,
-                        corner, c_row, zero,
-                    )  # fmt: skip
-            begin, begin_row = c + j * size, c_row
-
-
-@compiled
-def _ask_for_rows(a, a_row, a_col, r, m, k, zero):
-    """Ask for a part of the rows of a that are packed next, while tiles are computed: as much of it as r is of m."""
-    rows, size = full_rows(zero), element_size(zero)
-    if a_row == size:
-        share = -(-k * rows // PACKED_ROWS)
-        begin = r // rows * share
-        for t in range(begin, min(k, begin + share)):
-            for offset in range(0, m * size, LINE):
-                prefetch_line(a + t * a_col + offset)
-    elif a_col == size:
-        for i in range(r, min(m, r + rows)):
-            for offset in range(0, k * size, LINE):
-                prefetch_line(a + i * a_row + offset)
+            terms, source = min(block, k - t), a + i * a_row + t * a_col
+            if n <= (IN_PLACE if a_col == size else IN_PLACE_ACROSS) * width:
+                above, step = (source, a_row, a_col), rows * a_row
+            else:
+                steps = pack_rows(source, a_row, a_col, m_i, terms, packed_a, part, zero)
+                above, step = (packed_a, steps[0], steps[1]), part
+            for j in range(0, n, width):
+                place = b + t * b_row + j * b_col
+                ahead = b + (t * b_row + (j + width) * b_col if j + width < n else (t + block) * b_row)
+                _under_panel(
+                    m_i, terms, min(width, n - j), above, step, (place, b_row, b_col), panel, ahead,
+                    begin + j * size if begin != 0 else 0, begin_row, corner + j * size, c_row, zero,
+                )  # fmt: skip
+            begin, begin_row = corner, c_row
 
 
 @shared
-def _row_of_tiles(
-    last: int,
-    n: int,
+def _under_panel(
+    m: int,
     k: int,
-    above: Place,
-    b: int,
-    b_row: int,
+    n: int,
+    left: Place,
+    part: int,
+    right: Place,
     panel: int,
+    ahead: int,
     s: int,
     s_row: int,
     c: int,
     c_row: int,
     zero: float,
 ) -> None:
-    """n columns of c under last + 1 rows of a: wide tiles while they fit, then single vectors, cut off at column n.
+    """m rows of c under a panel of b, at most as wide as a tile, which stays in the first-level cache.
 
-    b's columns for the next wide tile lie `panel` bytes further, or right behind, where panel is 0.
+    The first tiles pack it, if b's rows are contiguous. Tiles of a lie `part` bytes apart; the next panel is at `ahead`.
     """
+    size, rows, width = element_size(zero), full_rows(zero), lanes(zero)
+    (a, a_row, a_col), (b, b_row, b_col) = left, right
+    whole, by_rows = VECTORS * width, b_col == size or n == 1
+    beside = (panel, whole * size)
+    if not by_rows:
+        pack_panels(b, b_row, b_col, k, n, panel, 0, zero)
+    near, further = (
+        (b_row, whole * b_row) if by_rows else (b_col, whole * size)
+    )  # the next panel's rows, or parts of columns
+    share = -(-k * rows // m)
+    begin = 0
+    for r in range(0, m, rows):
+        above, last = (a, a_row, a_col), min(rows, m - r) - 1
+        start, target, soon = (s, s_row), (c, c_row), (ahead, near, further, begin, begin + share)
+        if n == whole:
+            if by_rows and r == 0:
+                _run(tile(zero, full_rows(zero), VECTORS), k, above, last, (b, b_row), start, target, None, soon, panel)
+            else:
+                _run(tile(zero, full_rows(zero), VECTORS), k, above, last, beside, start, target, None, soon, None)
+        else:
+            for j in range(0, n, width):
+                start, target, count = (s + j * size if s != 0 else 0, s_row), (c + j * size, c_row), min(width, n - j)
+                if by_rows and r == 0:
+                    here = (b + j * size, b_row)
+                    _run(tile(zero, full_rows(zero), 1), k, above, last, here, start, target, count, soon, panel + j * size)
+                else:
+                    here = (panel + j * size, whole * size)
+                    _run(tile(zero, full_rows(zero), 1), k, above, last, here, start, target, count, soon, None)
+        begin += share
+        a += part
+        c += rows * c_row
+        s += rows * s_row if s != 0 else 0
+
+
+@shared
+def _row_of_tiles(
+    last: int, n: int, k: int, above: Place, b: int, b_row: int, s: int, s_row: int, c: int, c_row: int, zero: float
+) -> None:
+    """n columns of c under last + 1 rows of a: wide tiles while they fit, then single vectors, cut off at column n."""
     size, width = element_size(zero), lanes(zero)
-    wide = VECTORS if last > 0 or panel != 0 else WIDE
+    wide = VECTORS if last > 0 else WIDE
+    soon = (0, 0, 0, 0, 0)
     while n > 0:
         columns = wide * width if n >= wide * width else min(n, width)
+        beside, start, target = (b, b_row), (s, s_row), (c, c_row)
         if columns <= width:
             if last == 0:
-                _run(tile(zero, 1, 1), k, above, last, b, b_row, s, s_row, c, c_row, columns)
+                _run(tile(zero, 1, 1), k, above, last, beside, start, target, columns, soon, None)
             else:
-                _run(tile(zero, full_rows(zero), 1), k, above, last, b, b_row, s, s_row, c, c_row, columns)
+                _run(tile(zero, full_rows(zero), 1), k, above, last, beside, start, target, columns, soon, None)
         elif wide == WIDE:
-            _run(tile(zero, 1, WIDE), k, above, last, b, b_row, s, s_row, c, c_row, None)
+            _run(tile(zero, 1, WIDE), k, above, last, beside, start, target, None, soon, None)
         else:
-            _run(tile(zero, full_rows(zero), VECTORS), k, above, last, b, b_row, s, s_row, c, c_row, None)
+            _run(tile(zero, full_rows(zero), VECTORS), k, above, last, beside, start, target, None, soon, None)
         n -= columns
         c += columns * size
-        b += panel if panel != 0 and columns > width else columns * size
+        b += columns * size
         s += columns * size if s != 0 else 0
 
 
 @compiled
-def _run(t, k, above, last, b, b_row, s, s_row, c, c_row, count):
-    """One tile: c = s + a b, block by block; t is a tile of zeros."""
-    a, a_row, a_col = above
+def _run(t, k, above, last, beside, start, target, count, soon, copy):
+    """One tile: c = s + a b, block by block; t is a tile of zeros. b's rows go to copy, a full tile's apart, or to None.
+
+    Meanwhile it asks for its part of c, and for rows begin <= i < end, as wide as a full tile, of what is needed soon: they
+    are `near` each other, as many as a row has elements; then come the next ones, `further` on.
+    """
+    (a, a_row, a_col), (b, b_row), (s, s_row), (c, c_row) = above, beside, start, target
+    ahead, near, further, begin, end = soon
+    zero = zero_of(t)
+    wide, panel = VECTORS * lanes(zero), VECTORS * lanes(zero) * element_size(zero)
     block = blocks_of(k)
-    done = 0
+    done, offset = 0, 0
     while True:
         terms = min(block, k - done)
-        total = t
-        if terms >= FAR:
-            prefetch(t, c, c_row, last)
-        for _ in range(terms):
-            total = rank_one(total, a, a_row, last, b, count)
-            a += a_col
-            b += b_row
+        total, row = t, 0
+        for group in range(0, terms, GROUP):
+            if row <= last:
+                prefetch_row(t, c + row * c_row)
+                row += 1
+            elif begin < end:
+                prefetch_row_to_read(t, ahead + begin % wide * near + begin // wide * further)
+                begin += 1
+            for _ in range(min(GROUP, terms - group)):
+                if copy is None:
+                    total = rank_one(total, a, a_row, last, b, count)
+                else:
+                    total = rank_one_kept(total, a, a_row, last, b, count, copy + offset)
+                    offset += panel
+                a += a_col
+                b += b_row
         if s != 0:
             total = added(total, load(t, s, s_row, last, count))
         store(total, c, c_row, last, count)

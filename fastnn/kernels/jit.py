@@ -24,6 +24,7 @@ from numba.np.numpy_support import as_dtype
 
 from fastnn import arguments, shapes
 from fastnn.arguments import ArrayKind, Contract, Facts, Function
+from fastnn.kernels.boxing import arrays_come_back
 from fastnn.kernels.cache import DiskCache, directory
 
 # nnan and ninf are not among them: NaN and infinity pass through. "numpy" division lets loops vectorise.
@@ -73,7 +74,8 @@ class Core(CPUDispatcher):
         """Compile for the canonical form of the argument types, and let the given ones find it without a search."""
         args, _ = sigutils.normalize_signature(sig)
         canonical = self._canonical(args)
-        entry_point = super().compile(canonical)
+        with arrays_come_back():
+            entry_point = super().compile(canonical)
         if args not in self._known and args != canonical:
             self._insert([arg._code for arg in args], entry_point, False)
             self._known.add(args)

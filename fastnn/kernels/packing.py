@@ -43,19 +43,25 @@ def pack_rows(a, a_row, a_col, m, k, packed, part, zero):
     vector = tile(zero, 1, 1)
     if a_row == size and rows <= width:
         for t in range(k):
-            for i in range(0, m, rows):
-                count = min(rows, m - i)
-                values = load(vector, a + t * a_col + i * size, 0, 0, count)
-                store(values, packed + i // rows * part + t * rows * size, 0, 0, count)
+            source, target = a + t * a_col, packed + t * rows * size
+            for i in range(0, m - rows + 1, rows):
+                store(load(vector, source + i * size, 0, 0, rows), target + i // rows * part, 0, 0, rows)
+            if m % rows > 0:
+                i = m - m % rows
+                store(load(vector, source + i * size, 0, 0, m - i), target + i // rows * part, 0, 0, m - i)
         return size, rows * size
-    step = part // rows
-    for i in range(m):
-        source, target = a + i * a_row, packed + i // rows * part + i % rows * step
+    step, whole = part // rows, k // width * width * size
+    column = tile(zero, full_rows(zero), 1)
+    for i in range(0, m, rows):
+        last, source, target = min(rows, m - i) - 1, a + i * a_row, packed + i // rows * part
         if a_col == size:
-            for t in range(0, k, width):
-                count = min(width, k - t)
-                store(load(vector, source + t * size, 0, 0, count), target + t * size, 0, 0, count)
+            for t in range(0, whole, width * size):
+                store(load(column, source + t, a_row, last, None), target + t, step, last, None)
+            if whole < k * size:
+                rest = k - whole // size
+                store(load(column, source + whole, a_row, last, rest), target + whole, step, last, rest)
         else:
-            for t in range(k):
-                write(read(zero, source + t * a_col), target + t * size)
+            for r in range(last + 1):
+                for t in range(k):
+                    write(read(zero, source + r * a_row + t * a_col), target + r * step + t * size)
     return step, size

@@ -15,6 +15,8 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
 
     tile(zero, rows, vectors)                     all zeros, of zero's dtype; rows and vectors are constants
     rank_one(t, a, row_step, last, b, count)      t_rv + a_r b_v: a_r one element in each row from a, b_v the vectors from b
+    rank_one_kept(t, a, row_step, last, b, count, copy)
+                                                  the same, and b's vectors, as they are as values, -> memory at copy
     row_products(t, a, row_step, last, b, count)  t_r + a_r b, elementwise: a_r a vector in each row from a; one vector a row
     rank_one_at(t, places, offset, b, count)      the same, a_r being at places[r] + offset: a tuple, one address a row
     products(t, a, row_step, last, places, offset, count)
@@ -25,7 +27,8 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     store_sums(t, address, row_step, last)        the sum over a row's lanes -> one element in each row; one vector a row
     added(t, u)                                   t + u
     prefetch(t, address, row_step, last)          asks for the cache lines under a tile that will be loaded and stored
-    prefetch_line(address)                        asks for one that will be read some time later
+    prefetch_row(t, address)                      asks for those under one row of it
+    prefetch_row_to_read(t, address)              asks for those under one row, to be read some time later
     transposed(t)                                 rows become lanes; as many rows as lanes, and one vector a row
     load_lanes(t, address, first, behind)         memory in lanes first <= i < behind, the only ones read, else t; one vector
     store_lanes(t, address, first, behind)        those lanes -> memory; one vector
@@ -159,19 +162,35 @@ def read_integers(typing_context, address, count):
     return result(types.int64, count), generate
 
 
+def _rank_one(code: Code, value: Any, a: Any, row_step: Any, last: Any, vectors: list[Any]) -> Any:
+    for r in range(code.t.rows):
+        broadcast = code.broadcast(code.row(a, row_step, last, r))
+        for v, vector in enumerate(vectors):
+            value = code.add_product(value, r * code.t.vectors + v, broadcast, vector)
+    return value
+
+
 @intrinsic
 def rank_one(typing_context, t, a, row_step, last, b, count):
     def generate(context, builder, signature, args):
         value, a, row_step, last, b, count = args
         code = Code(builder, t, signature.args[5], count)
-        vectors = [code.load(b, v) for v in range(t.vectors)]
-        for r in range(t.rows):
-            broadcast = code.broadcast(code.row(a, row_step, last, r))
-            for v, vector in enumerate(vectors):
-                value = code.add_product(value, r * t.vectors + v, broadcast, vector)
-        return value
+        return _rank_one(code, value, a, row_step, last, [code.load(b, v) for v in range(t.vectors)])
 
     return t(t, types.int64, types.int64, types.int64, types.int64, count), generate
+
+
+@intrinsic
+def rank_one_kept(typing_context, t, a, row_step, last, b, count, copy):
+    def generate(context, builder, signature, args):
+        value, a, row_step, last, b, count, copy = args
+        code, whole = Code(builder, t, signature.args[5], count), Code(builder, t)
+        vectors = [code.load(b, v) for v in range(t.vectors)]
+        for v, vector in enumerate(vectors):
+            whole.store(vector, copy, v)
+        return _rank_one(code, value, a, row_step, last, vectors)
+
+    return t(t, types.int64, types.int64, types.int64, types.int64, count, types.int64), generate
 
 
 @intrinsic
@@ -273,28 +292,40 @@ def added(typing_context, t, u):
     return t(t, t), generate
 
 
+def _ask_for_row(code: Code, address: Any, writes: int, closeness: int) -> None:
+    length = code.t.vectors * code.t.lanes * code.t.size
+    for offset in [*range(0, length, LINE), length - 1]:
+        code.prefetch(address, offset, writes, closeness)
+
+
 @intrinsic
 def prefetch(typing_context, t, address, row_step, last):
     def generate(context, builder, signature, args):
         address, row_step, last = args[1:]
         code = Code(builder, t)
-        length = t.vectors * t.lanes * t.size
         for r in range(t.rows):
-            row = code.row(address, row_step, last, r)
-            for offset in [*range(0, length, LINE), length - 1]:
-                code.prefetch(row, offset, writes=1, closeness=3)
+            _ask_for_row(code, code.row(address, row_step, last, r), writes=1, closeness=3)
         return context.get_dummy_value()
 
     return types.none(t, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic
-def prefetch_line(typing_context, address):
+def prefetch_row(typing_context, t, address):
     def generate(context, builder, signature, args):
-        Code(builder, Tile(types.float32, 1, 1)).prefetch(args[0], 0, writes=0, closeness=2)
+        _ask_for_row(Code(builder, t), args[1], writes=1, closeness=3)
         return context.get_dummy_value()
 
-    return types.none(types.int64), generate
+    return types.none(t, types.int64), generate
+
+
+@intrinsic
+def prefetch_row_to_read(typing_context, t, address):
+    def generate(context, builder, signature, args):
+        _ask_for_row(Code(builder, t), args[1], writes=0, closeness=2)
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64), generate
 
 
 @intrinsic
