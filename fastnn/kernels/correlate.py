@@ -21,20 +21,24 @@ from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
     added,
     element_size,
+    form,
     full_rows,
     half_rows,
     lanes,
     load,
-    low_tile,
+    load_apart,
+    low_form,
     prefetch,
     rank_one,
     read,
     read_integer,
     store,
+    store_apart,
     tile,
     vectors_of,
     write,
     zero_of,
+    zeros,
 )
 
 Weights = tuple[int, int, int]
@@ -127,14 +131,14 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
                     block = (min(BLOCK, taps - t), C * cells, c + t > 0)
                     where = (planes, room[3] + 8 * t, room[1], room[2])
                     if K == 1:
-                        _cells(low_tile(zero, 1), tile(zero, 1, 1), some, packed, target, where, block)
+                        _cells(low_form(zero, 1), form(zero, 1, 1), some, packed, target, where, block)
                     elif K <= LOW:
-                        _cells(low_tile(zero, LOW), tile(zero, LOW, 1), some, packed, target, where, block)
+                        _cells(low_form(zero, LOW), form(zero, LOW, 1), some, packed, target, where, block)
                     elif half_rows(zero) >= K:
-                        wide, narrow = tile(zero, half_rows(zero), VECTORS), tile(zero, half_rows(zero), 1)
+                        wide, narrow = form(zero, half_rows(zero), VECTORS), form(zero, half_rows(zero), 1)
                         _cells(wide, narrow, some, packed, target, where, block)
                     else:
-                        wide, narrow = tile(zero, full_rows(zero), VECTORS), tile(zero, full_rows(zero), 1)
+                        wide, narrow = form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1)
                         _cells(wide, narrow, some, packed, target, where, block)
 
 
@@ -146,11 +150,11 @@ def _cells(wide, narrow, sizes, weights, out, room, block):
     zero = zero_of(wide)
     size, full, width = element_size(zero), full_rows(zero), lanes(zero)
     dense = m == 1 and out[4] == size and out[3] == W_out * size
-    cells, done = m * rows * W_out, 0
+    cells, done, begin = m * rows * W_out, 0, (0, 0, 0)
     while done < cells:
         is_wide = cells - done >= vectors_of(wide) * width
         count = vectors_of(wide) * width if is_wide else min(width, cells - done)
-        above, source = weights[0], (planes + done * size, table)
+        above, source, behind = weights[0], (planes + done * size, table), begin
         for k in range(0, K, full):
             last = min(full, K - k) - 1
             bias = (weights[1] + k * weights[2], weights[2], ones)
@@ -162,16 +166,16 @@ def _cells(wide, narrow, sizes, weights, out, room, block):
             else:
                 _run(narrow, counts, above, source, bias, target, count)
             if not dense:
-                _deliver(target, (done, done + count, last + 1, block[2]), (m, W_out), corner, zero)
+                behind = _deliver(target, (count, last + 1, block[2]), begin, (m, W_out), corner, zero)
             above += block[1] * full * size
-        done += count
+        done, begin = done + count, behind
 
 
 @compiled
-def _run(t, counts, above, source, bias, target, count):
+def _run(kind, counts, above, source, bias, target, count):
     """One tile. Weights are packed with zeros behind the last row, so that rows lie at constant distances."""
     taps, last, adds, later = counts
-    zero = zero_of(t)
+    zero, t = zero_of(kind), zeros(kind)
     size, rows, total, (first, table) = element_size(zero), full_rows(zero), t, source
     if taps >= FAR:
         prefetch(t, target[0], target[1], last)
@@ -187,19 +191,27 @@ def _run(t, counts, above, source, bias, target, count):
 
 
 @compiled
-def _deliver(buffer, block, grid, out, zero):
-    """Cells of a tile that do not lie together in `out`. block: first cell, the one behind the last, rows, add to out?"""
-    p, behind, count, adds = block
+def _deliver(buffer, block, begin, grid, out, zero):
+    """Cells of a tile that do not lie together in `out`, from (i, n, j) on; returns where the next ones lie.
+
+    block: cells, rows, add to out?
+    """
+    rest, rows, adds = block
+    i, n, j = begin
     m, W_out = grid
     source, source_row = buffer
-    size = element_size(zero)
-    while p < behind:
-        i, n, j = p // (m * W_out), p // W_out % m, p % W_out
-        length = min(min(lanes(zero), W_out - j), behind - p)
+    while rest > 0:
+        length = min(min(lanes(zero), W_out - j), rest)
         place = out[0] + n * out[1] + i * out[3] + j * out[4]
-        _put(source, source_row, (count, length), place, (out[2], out[4]), adds, zero)
-        source += length * size
-        p += length
+        _put(source, source_row, (rows, length), place, (out[2], out[4]), adds, zero)
+        source += length * element_size(zero)
+        rest -= length
+        j += length
+        if j == W_out:
+            j, n = 0, n + 1
+            if n == m:
+                n, i = 0, i + 1
+    return i, n, j
 
 
 @compiled
@@ -214,6 +226,11 @@ def _put(source, source_row, counts, target, steps, adds, zero):
             if adds:
                 total = added(total, load(vector, place, 0, 0, length))
             store(total, place, 0, 0, length)
+        elif steps[1] == 2 * size:
+            total = load(vector, values, 0, 0, length)
+            if adds:
+                total = added(total, load_apart(vector, place, length))
+            store_apart(total, place, length)
         else:
             for i in range(length):
                 value = read(zero, values + i * size)

@@ -30,6 +30,8 @@ Images = tuple[int, int, int, int, int]
 
 # Bytes of planes at a time: they stay in the second-level cache, beside the weights and the results.
 PLANE_BYTES = 512 * 1024
+# Bytes of images at a time: they stay in the first-level cache, beside a plane.
+NEAR_BYTES = 16 * 1024
 
 
 @compiled
@@ -108,8 +110,20 @@ def reached(n, n_out, offset, S):
 def fill_planes(image, sizes, window, part, first_row, target, zero):
     """Copy a part of the images, whose first sample and channel are at `image`, into its planes.
 
-    sizes has as many samples, channels and output rows as are wanted.
+    sizes has as many samples, channels and output rows as are wanted. So many channels go at a time that what all planes
+    copy, f_w times or more, comes from far away once.
     """
+    m, C, K, H, W, rows, W_out = sizes
+    address, step_n, step_c, step_h, step_w = image
+    channels = max(1, NEAR_BYTES // (m * H * W * element_size(zero) + 1))
+    for c in range(0, C, channels):
+        some, place = (m, min(channels, C - c), K, H, W, rows, W_out), (address + c * step_c, step_n, step_c, step_h, step_w)
+        _fill_channels(place, some, window, part, first_row, target + c * part[3], zero)
+
+
+@compiled
+def _fill_channels(image, sizes, window, part, first_row, target, zero):
+    """All planes of some channels."""
     m, C, _, H, W, rows, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
     kinds, height = phases(f_h, S_h, D_h), rows + halo(f_h, S_h, D_h)

@@ -15,6 +15,7 @@ from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
     added,
     element_size,
+    form,
     full_rows,
     lanes,
     load,
@@ -23,10 +24,12 @@ from fastnn.kernels.tiles import (
     read,
     read_integer,
     store,
+    store_apart,
     tile,
     write,
     write_integer,
     zero_of,
+    zeros,
 )
 
 RING_BYTES = 256 * 1024  # of cols: they stay in the second-level cache
@@ -102,16 +105,16 @@ def _make_cols(dz, counts, weights, cols, step, zero):
             last = min(full, taps - tap) - 1
             above, target = weights + tap * K * size, cols + tap * step + done * size
             if wide:
-                _run(tile(zero, full, VECTORS), K, last, above, (dz[0] + done * size, dz[1]), target, step, None)
+                _run(form(zero, full, VECTORS), K, last, above, (dz[0] + done * size, dz[1]), target, step, None)
             else:
-                _run(tile(zero, full, 1), K, last, above, (dz[0] + done * size, dz[1]), target, step, count)
+                _run(form(zero, full, 1), K, last, above, (dz[0] + done * size, dz[1]), target, step, count)
         done += count
 
 
 @compiled
-def _run(t, K, last, above, dz, target, step, count):
+def _run(kind, K, last, above, dz, target, step, count):
     """One tile: BLOCK terms from zero, then the next are added."""
-    zero = zero_of(t)
+    zero, t = zero_of(kind), zeros(kind)
     size, full, place = element_size(zero), full_rows(zero), dz[0]
     for k in range(0, max(K, 1), BLOCK):
         total = t
@@ -178,9 +181,12 @@ def _sum_cells(source, column, W_out, taps, rows, zero):
 
 @compiled
 def _put(total, count, place, step, vector, zero):
-    """A vector -> da, neighbours or not."""
+    """A vector -> da: neighbours, every other cell, or farther apart."""
     if step == element_size(zero):
         store(total, place, 0, 0, count)
+        return
+    if step == 2 * element_size(zero):
+        store_apart(total, place, count)
         return
     store(total, vector, 0, 0, None)
     for i in range(count):

@@ -80,6 +80,17 @@ class TileModel(models.PrimitiveModel):
         super().__init__(manager, tile, tile.value)
 
 
+class Form(types.Opaque):
+    """The type of what says which tile is meant, and holds none: a tile is passed to a function in memory, a form is not."""
+
+    def __init__(self, tile: Tile) -> None:
+        self.tile = tile
+        super().__init__(f"Form({tile.name})")
+
+
+register_model(Form)(models.OpaqueModel)
+
+
 def integer(value: int) -> ir.Constant:
     return ir.Constant(ir.IntType(64), value)
 
@@ -145,14 +156,13 @@ class Code:
         place = self.pointer(address, self.t.vector, v * self.t.lanes * self.t.size)
         if not self._masked(v):
             return self.builder.load(place, align=self.t.size)
-        i32 = ir.IntType(32)
-        function = self.function("masked.load", self.t.vector, [place.type, i32, self.mask.type, self.t.vector], ".p0")
-        return self.builder.call(
-            function, [place, ir.Constant(i32, self.t.size), self.mask, ir.Constant(self.t.vector, None)]
-        )
+        return self._load(ir.Constant(self.t.vector, None), place, self.mask)
 
     def load_lanes(self, others: Any, address: Any, first: Any, behind: Any) -> Any:
-        i32, place, mask = ir.IntType(32), self.pointer(address, self.t.vector), self._between(first, behind)
+        return self._load(others, self.pointer(address, self.t.vector), self._between(first, behind))
+
+    def _load(self, others: Any, place: Any, mask: Any) -> Any:
+        i32 = ir.IntType(32)
         function = self.function("masked.load", self.t.vector, [place.type, i32, mask.type, self.t.vector], ".p0")
         return self.builder.call(function, [place, ir.Constant(i32, self.t.size), mask, others])
 
@@ -179,6 +189,25 @@ class Code:
         i32 = ir.IntType(32)
         function = self.function("masked.store", ir.VoidType(), [self.t.vector, place.type, i32, mask.type], ".p0")
         self.builder.call(function, [vector, place, ir.Constant(i32, self.t.size), mask])
+
+    def _apart(self, address: Any, count: Any) -> list[tuple[Any, Any]]:
+        """Where the two vectors lie whose even lanes are that many elements, and the masks of these."""
+        i32, n = ir.IntType(32), self.t.lanes
+        wide = self._splat(self.builder.trunc(count, i32), ir.VectorType(i32, n))
+        never = 2**31 - 1
+        numbers = [[(half + i) // 2 if i % 2 == 0 else never for i in range(n)] for half in (0, n)]
+        places = [self.pointer(address, self.t.vector, v * n * self.t.size) for v in range(2)]
+        return [(places[v], self.builder.icmp_signed("<", indices(numbers[v]), wide)) for v in range(2)]
+
+    def load_apart(self, address: Any, count: Any) -> Any:
+        nothing = ir.Constant(self.t.vector, None)
+        low, high = (self._load(nothing, place, mask) for place, mask in self._apart(address, count))
+        return self.builder.shuffle_vector(low, high, indices(list(range(0, 2 * self.t.lanes, 2))))
+
+    def store_apart(self, vector: Any, address: Any, count: Any) -> None:
+        for v, (place, mask) in enumerate(self._apart(address, count)):
+            picks = [(v * self.t.lanes + i) // 2 for i in range(self.t.lanes)]
+            self._store(self.builder.shuffle_vector(vector, vector, indices(picks)), place, mask)
 
     def prefetch(self, address: Any, offset: int, writes: int, closeness: int) -> None:
         place, i32 = self.pointer(address, ir.IntType(8), offset), ir.IntType(32)

@@ -30,10 +30,11 @@ from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
     added,
     element_size,
+    form,
     full_rows,
     lanes,
     load,
-    low_tile,
+    low_form,
     products,
     rank_one_at,
     read,
@@ -46,6 +47,7 @@ from fastnn.kernels.tiles import (
     write,
     write_integer,
     zero_of,
+    zeros,
 )
 
 Gradients = tuple[int, int, int]
@@ -137,11 +139,11 @@ def theta_gradient(
                     continue
                 corner = (sums + c // channels * (channels * cells + WIDEST) * lanes(zero) * size, row)
                 if K == 1:
-                    _add_lanes(low_tile(zero, 1), lines, counts, source, corner, room)
+                    _add_lanes(low_form(zero, 1), lines, counts, source, corner, room)
                 elif K <= LOW:
-                    _add_lanes(low_tile(zero, LOW), lines, counts, source, corner, room)
+                    _add_lanes(low_form(zero, LOW), lines, counts, source, corner, room)
                 else:
-                    _add_lanes(tile(zero, full_rows(zero), VECTORS), lines, counts, source, corner, room)
+                    _add_lanes(form(zero, full_rows(zero), VECTORS), lines, counts, source, corner, room)
     _put_out((K, C, window[0], window[1]), (sums, row), (by_lanes, channels), out, zero)
 
 
@@ -156,11 +158,11 @@ def _places(table, tap, taps, notes, count):
 
 
 @compiled
-def _add_lanes(t, planes, counts, dz, sums, room):
+def _add_lanes(kind, planes, counts, dz, sums, room):
     """By lanes: a tile has the partial sums of some k with some taps."""
     K, taps, cells, samples = counts
-    zero = zero_of(t)
-    size, width, many = element_size(zero), lanes(zero), vectors_of(t)
+    zero, t = zero_of(kind), zeros(kind)
+    size, width, many = element_size(zero), lanes(zero), vectors_of(kind)
     for p in range(0, cells, BLOCK * width):
         count = min(cells - p, BLOCK * width)
         for tap in range(0, taps, many):
@@ -196,17 +198,17 @@ def _add_rows(planes, counts, dz, sums, room, zero):
                 places = read_integers(_places(room[4], tap, taps, room[3], full), full)
                 target = (sums[0] + tap * sums[1] + k * size, sums[1], min(full, taps - tap) - 1)
                 if columns > 2 * lanes(zero):
-                    _add_tile(tile(zero, full, VECTORS), places, lines, block, target)
+                    _add_tile(form(zero, full, VECTORS), places, lines, block, target)
                 elif columns > lanes(zero):
-                    _add_tile(tile(zero, full, 2), places, lines, block, target)
+                    _add_tile(form(zero, full, 2), places, lines, block, target)
                 else:
-                    _add_tile(tile(zero, full, 1), places, lines, block, target)
+                    _add_tile(form(zero, full, 1), places, lines, block, target)
 
 
 @compiled
-def _add_tile(t, places, lines, block, target):
+def _add_tile(kind, places, lines, block, target):
     """One tile over a block of cells."""
-    zero = zero_of(t)
+    zero, t = zero_of(kind), zeros(kind)
     first, apart, count, samples = lines
     total = t
     for n in range(samples):

@@ -32,6 +32,8 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     transposed(t)                                 rows become lanes; as many rows as lanes, and one vector a row
     load_lanes(t, address, first, behind)         memory in lanes first <= i < behind, the only ones read, else t; one vector
     store_lanes(t, address, first, behind)        those lanes -> memory; one vector
+    load_apart(t, address, count)                 every other element, count of them: the others are not touched; one vector
+    store_apart(t, address, count)                those lanes -> every other element; one vector
     gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
@@ -42,8 +44,10 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     read_integers(address, count)                 so many int64, as a tuple; count is a constant
     lanes, element_size, full_rows(zero)          constants: of a vector, of a float in bytes, of the largest tile
     half_rows(zero)                               constant: of a tile with half as many rows
-    low_tile(zero, rows)                          zeros: few rows and as many vectors as the registers hold, 8 at most
-    vectors_of(t), zero_of(t)                     constants: of a row; 0 of t's dtype
+    form(zero, rows, vectors)                     which tile is meant: unlike a tile, it costs nothing to pass
+    low_form(zero, rows)                          few rows and as many vectors as the registers hold, 8 at most
+    zeros(form)                                   a tile of that form, all zeros
+    vectors_of(form), zero_of(form)               constants: of a row; 0 of the tile's dtype
 """
 
 from typing import Any
@@ -53,7 +57,7 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import LINE, VECTORS, Code, Tile, full_rows_of, indices, integer, registers
+from fastnn.kernels.simd import LINE, VECTORS, Code, Form, Tile, full_rows_of, indices, integer, registers
 
 
 @intrinsic(prefer_literal=True)
@@ -90,22 +94,35 @@ def half_rows(typing_context, zero):
 
 
 @intrinsic(prefer_literal=True)
-def low_tile(typing_context, zero, rows):
+def form(typing_context, zero, rows, vectors):
+    if not (isinstance(rows, types.IntegerLiteral) and isinstance(vectors, types.IntegerLiteral)):
+        raise TypingError("rows and vectors: expected constants")
+    result = Form(Tile(zero, rows.literal_value, vectors.literal_value))
+    return result(zero, rows, vectors), lambda context, builder, signature, args: context.get_dummy_value()
+
+
+@intrinsic(prefer_literal=True)
+def low_form(typing_context, zero, rows):
     if not isinstance(rows, types.IntegerLiteral):
         raise TypingError("rows: expected a constant")
     count = rows.literal_value
-    result = Tile(zero, count, min(8, full_rows_of(registers()[1]) * VECTORS // count))
-    return result(zero, rows), lambda context, builder, signature, args: result.zeros()
+    result = Form(Tile(zero, count, min(8, full_rows_of(registers()[1]) * VECTORS // count)))
+    return result(zero, rows), lambda context, builder, signature, args: context.get_dummy_value()
 
 
 @intrinsic
-def vectors_of(typing_context, t):
-    return types.literal(t.vectors)(t), lambda context, builder, signature, args: integer(t.vectors)
+def zeros(typing_context, form):
+    return form.tile(form), lambda context, builder, signature, args: form.tile.zeros()
 
 
 @intrinsic
-def zero_of(typing_context, t):
-    return t.dtype(t), lambda context, builder, signature, args: ir.Constant(t.element, 0.0)
+def vectors_of(typing_context, form):
+    return types.literal(form.tile.vectors)(form), lambda context, builder, signature, args: integer(form.tile.vectors)
+
+
+@intrinsic
+def zero_of(typing_context, form):
+    return form.tile.dtype(form), lambda context, builder, signature, args: ir.Constant(form.tile.element, 0.0)
 
 
 @intrinsic
@@ -360,6 +377,23 @@ def store_lanes(typing_context, t, address, first, behind):
         return context.get_dummy_value()
 
     return types.none(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def load_apart(typing_context, t, address, count):
+    def generate(context, builder, signature, args):
+        return builder.insert_value(args[0], Code(builder, t).load_apart(args[1], args[2]), 0)
+
+    return t(t, types.int64, types.int64), generate
+
+
+@intrinsic
+def store_apart(typing_context, t, address, count):
+    def generate(context, builder, signature, args):
+        Code(builder, t).store_apart(builder.extract_value(args[0], 0), args[1], args[2])
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64, types.int64), generate
 
 
 @intrinsic
