@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from fastnn import Adam, Conv2D, Dense, Flatten, Layer, MaxPool2D, backend, datasets
+from fastnn import Adam, Conv2D, Dense, Flatten, Layer, MaxPool2D, backend, datasets, warmup
 from fastnn import Sequential as Model
 
 DIGITS_EPOCHS, DATA_EPOCHS = 20, 5
+DIGITS_LR, DATA_LR = 2e-3, 1e-3
 BATCH_SIZE = 32
 SMALLEST_FOR_LENET = 16  # two 5 x 5 kernels and two halvings leave one cell of it
 MALFORMED = 2  # exit status for files and arguments that will not do
@@ -98,15 +99,15 @@ def _train(options: argparse.Namespace) -> int:
 
     print(f"{backend.name}: {len(x):,} training and {len(test[0]):,} test images of {shape[1]} x {shape[2]}", flush=True)
     begun = time.perf_counter()
-    warm = _network(shape, classes, options.seed)
-    warm.fit(x[:BATCH_SIZE], y[:BATCH_SIZE], epochs=1, batch_size=BATCH_SIZE, verbose=0)
+    model = _network(shape, classes, options.seed)
+    warmup(model)
     ready = time.perf_counter() - begun
 
-    model = _network(shape, classes, options.seed)
     print(model.summary(), flush=True)
-    epochs = options.epochs or (DIGITS_EPOCHS if options.data is None else DATA_EPOCHS)
+    usual, lr = (DIGITS_EPOCHS, DIGITS_LR) if options.data is None else (DATA_EPOCHS, DATA_LR)
+    epochs = options.epochs or usual
     begun = time.perf_counter()
-    model.fit(x, y, "softmax_cross_entropy", Adam(1e-3), epochs, BATCH_SIZE, validation_data=test)
+    model.fit(x, y, "softmax_cross_entropy", Adam(lr), epochs, BATCH_SIZE, validation_data=test)
     seconds = time.perf_counter() - begun
     cost, accuracy = model.evaluate(*test)
     print(f"{backend.name}: test cost {cost:.6f}; ready to train after {ready:.1f} s")
@@ -118,7 +119,11 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _network(shape: tuple[int, ...], classes: int, seed: int) -> Model:
-    """LeNet (LeCun et al., 1998, with relu and max pooling) where the images are large enough, else a smaller network."""
+    """LeNet (LeCun et al., 1998, with relu and max pooling) where the images are large enough, else a smaller network.
+
+    The smaller one has no kinks: at a kink two roundings of one number can part for good, and the backends' costs would
+    differ in the fourth digit after 900 steps of Adam instead of the eighth.
+    """
     layers: list[Layer]
     if min(shape[1:]) >= SMALLEST_FOR_LENET:
         layers = [
@@ -132,10 +137,10 @@ def _network(shape: tuple[int, ...], classes: int, seed: int) -> Model:
         ]
     else:
         layers = [
-            Conv2D(16, 3, padding=1, activation="relu"),
-            Conv2D(32, 3, stride=2, padding=1, activation="relu"),
+            Conv2D(16, 3, padding=1, activation="tanh"),
+            Conv2D(32, 3, stride=2, padding=1, activation="tanh"),
             Flatten(),
-            Dense(64, "relu"),
+            Dense(64, "tanh"),
         ]
     return Model(*layers, Dense(classes), input_shape=shape, seed=seed)
 

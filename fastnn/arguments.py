@@ -120,7 +120,7 @@ class Contract:
         try:
             return kind(value)
         except (TypeError, ValueError):
-            raise TypeError(f"{self.name}: {name}: expected {wanted(kind)}, got {_describe(value)}") from None
+            raise TypeError(f"{self.name}: {name}: expected {wanted(kind)}, got {describe(value)}") from None
 
     def check(self, values: Mapping[str, Any]) -> None:
         """Raise TypeError or ValueError for what shapes.py does not judge: kinds, dtypes, dimensions, and shared memory."""
@@ -130,7 +130,7 @@ class Contract:
             if value is None and self.signature.parameters[name].default is None:
                 continue
             if not isinstance(value, np.ndarray) or isinstance(value, np.ma.MaskedArray):
-                raise TypeError(f"{self.name}: {name}: expected a numpy array, got {_describe(value)}")
+                raise TypeError(f"{self.name}: {name}: expected a numpy array, got {describe(value)}")
             given[name] = value
         self.check_facts({name: facts(value) for name, value in given.items()})
         for name in self.writes:
@@ -172,7 +172,7 @@ class Contract:
 
     def explain(self, error: Exception, values: Mapping[str, Any]) -> Exception:
         """The same error with the rule first, and what came behind it."""
-        came = ", ".join(f"{name} {_describe(value)}" for name, value in values.items() if value is not None)
+        came = ", ".join(f"{name} {describe(value)}" for name, value in values.items() if value is not None)
         return type(error)(f"{self.name}: {error}; got {came}")
 
 
@@ -220,7 +220,8 @@ def wanted(kind: Any) -> str:
     }[kind]
 
 
-def _describe(value: Any) -> str:
+def describe(value: Any) -> str:
+    """A value in an error's words: an array by shape and dtype."""
     if isinstance(value, np.ndarray):
         masked = "masked " if isinstance(value, np.ma.MaskedArray) else ""
         return f"{masked}{value.shape} {value.dtype}"

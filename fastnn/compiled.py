@@ -39,6 +39,7 @@ def network(model: Sequential, loss: str | Loss, optimizer: Optimizer | None) ->
     """See Sequential.compiled."""
     if backend.name != "numba":
         raise RuntimeError(f"compiled: expected FASTNN_BACKEND=numba, got {backend.name}")
+    from fastnn.kernels.images import scratch_bytes
     from fastnn.kernels.train import Network
 
     found, stepper = losses.find(loss), optimizer or optimizers.Adam()
@@ -47,6 +48,8 @@ def network(model: Sequential, loss: str | Loss, optimizer: Optimizer | None) ->
     if type(stepper) not in OPTIMIZERS:
         raise TypeError(f"optimizer: expected SGD, Adam or AdamW, got {stepper!r}")
     table = plan.table(model, LOSS_CODES[found.name])
+    if table[0, plan.PARTIAL]:  # there are convolutions
+        table[0, plan.SCRATCH] = scratch_bytes(table)
     stepper.attend(model.parameters)
     return Network(
         table,

@@ -33,6 +33,6 @@ SGD_METHOD, ADAM_METHOD = range(2)
 METHOD, LR, MOMENTUM, NESTEROV, BETA_1, BETA_2, EPSILON, DECAY = range(8)
 SETTINGS = 8
 
-# SplitMix64: the step of its counter, and the shifts and factors of its finaliser but for the last shift, 31. Steele et al. (2014)
+# SplitMix64 by Steele et al. (2014): the step of its counter, and its finaliser's shifts and factors but for the last shift.
 GOLDEN = 0x9E3779B97F4A7C15
 MIXERS = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB))

@@ -9,15 +9,18 @@
             cost = fastnn.jit.step(net, x, y, space)
         return cost
 
-`net` holds the model's own arrays: what is learnt here, the model knows. Nothing allocates, holds the GIL or starts a thread.
-In `prange` each thread needs a workspace of its own, and for `gradient` and `step` a net of its own: `apart(net)`.
+`net` holds the model's own arrays: what is learnt here, the model knows. Nothing allocates, holds the GIL or starts a
+thread. In `prange` each turn needs a workspace of its own, and for `gradient` and `step` a net of its own: `apart(net)`.
+There Numba moves a write to `net.parameters[...]` past calls, as if they had nothing to do with each other: use
+`with_parameters`, or write in a function of your own.
 
-x is (m, ...) in the network's dtype, m up to the workspace's; y is integer labels (m,) for softmax_cross_entropy, or (m, ...)
-like the output. Arrays that are not contiguous, and labels that are not int64, are copied first.
+x is (m, ...) in the network's dtype, m up to the workspace's; y is integer labels (m,) for softmax_cross_entropy, or
+(m, ...) like the output. Arrays that are not contiguous, and labels that are not int64, are copied first.
 """
 
 import numpy as np
 from numba.core import types
+from numba.core.errors import TypingError
 from numba.extending import overload
 
 from fastnn import plan
@@ -54,6 +57,7 @@ def apart(net):
 @whole
 def with_parameters(net, parameters):
     """The network with other parameters, a contiguous array of as many; all else is shared."""
+    check_dtype(net, parameters)
     if parameters.size != net.parameters.size:
         raise ValueError("parameters: expected as many as the network has")
     return Network(net.table, contiguous(parameters), net.gradients, net.moments, net.settings, net.steps)
@@ -104,7 +108,7 @@ def once(net, x, y, workspace, aim):
     """One batch, by this thread alone."""
     inputs = inputs_for(net, x, workspace)
     m = inputs.shape[0]
-    targets = targets_for(y, m, net.table[0, plan.OUTPUT])
+    targets = targets_for(net, y, m, net.table[0, plan.OUTPUT])
     check_targets(targets, m, net.table[0])
     base, seed = base_of(workspace), net.steps[1] + 1 if aim != COST else 0
     integers_at(base + TEAM, COUNTERS)[:] = 0
@@ -114,9 +118,29 @@ def once(net, x, y, workspace, aim):
     return total / m
 
 
+def check_dtype(net, array):
+    """Raise a TypeError where the array is not of the network's dtype; only compiled code calls it."""
+    raise NotImplementedError
+
+
+@overload(check_dtype)
+def _check_dtype(net, array):
+    if not isinstance(array, types.Array):
+        raise TypingError("expected an array")
+    if array.dtype == net.types[net.fields.index("parameters")].dtype:
+        return lambda net, array: None
+
+    def refuse(net, array):
+        raise TypeError("x, y, workspace, parameters: expected the network's dtype")
+
+    return refuse
+
+
 @compiled
 def inputs_for(net, x, workspace):
     """x as rows (m, n), once it and the workspace are known to fit."""
+    check_dtype(net, x)
+    check_dtype(net, workspace)
     m, n = x.shape[0], net.table[0, plan.INPUT]
     if m < 1 or x.size != m * n:
         raise ValueError("x: expected shape (m, ...) with m > 0 samples of the network's input size")
@@ -125,19 +149,22 @@ def inputs_for(net, x, workspace):
     return contiguous(x).reshape((m, n))
 
 
-def targets_for(y, m, k):
+def targets_for(net, y, m, k):
     """y as int64 labels (m,), or as rows (m, k); only compiled code calls it."""
     raise NotImplementedError
 
 
 @overload(targets_for)
-def _targets_for(y, m, k):
+def _targets_for(net, y, m, k):
+    if not isinstance(y, types.Array):
+        raise TypingError("y: expected an array")
     if isinstance(y.dtype, types.Integer) and y.ndim == 1:
         if y.dtype == types.int64:
-            return lambda y, m, k: contiguous(y)
-        return lambda y, m, k: y.astype(np.int64)
+            return lambda net, y, m, k: contiguous(y)
+        return lambda net, y, m, k: y.astype(np.int64)
 
-    def rows(y, m, k):
+    def rows(net, y, m, k):
+        check_dtype(net, y)
         if y.size != m * k:
             raise ValueError("y: expected one target a sample, like the network's output")
         return contiguous(y).reshape((m, k))

@@ -151,8 +151,8 @@ class Sequential:
     def compiled(self, loss: str | Loss = "softmax_cross_entropy", optimizer: Optimizer | None = None) -> Any:
         """The model as a value for compiled code: fastnn.jit's functions take it, in Python and inside @njit.
 
-        loss and optimizer are those of `fit`, but for ones of your own: TypeError; RuntimeError where the backend is NumPy. The
-        value shares parameters, gradients and the optimiser's state with this model; all networks have one Numba type.
+        loss and optimizer are those of `fit`, but for ones of your own: TypeError; RuntimeError where the backend is NumPy.
+        The value shares parameters, gradients and the optimiser's state with this model; all networks have one Numba type.
         """
         return compiled.network(self, loss, optimizer)
 

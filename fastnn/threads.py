@@ -1,7 +1,7 @@
 """How many threads a training step may use, and the threads.
 
-They are Python's, and wait for work when there is none. All of a team run the same compiled code at once, without the GIL, and
-meet in it. One team works at a time: whoever trains meanwhile does so alone, with the same results.
+They are Python's, and wait for work when there is none. All of a team run the same compiled code at once, without the GIL,
+and meet in it. One team works at a time: whoever trains meanwhile does so alone, with the same results.
 """
 
 import functools
@@ -16,7 +16,7 @@ _chosen: int | None = None
 
 
 def get_num_threads() -> int:
-    """How many threads a training step may use: as set, else FASTNN_NUM_THREADS, else the cores that this process may use."""
+    """How many threads a training step may use: as set, else FASTNN_NUM_THREADS, else the cores this process may use."""
     if _chosen is not None:
         return _chosen
     given = os.environ.get("FASTNN_NUM_THREADS", "")
@@ -101,7 +101,7 @@ def _pool(process: int) -> _Pool:
 
 
 def together(work: Callable[[int, int], Any], workers: int) -> Any:
-    """work(worker, workers) on so many threads at once, or on this one alone, if others are at it; returns worker 0's result."""
+    """work(worker, workers) on so many threads at once, or on this one alone, if others are at it; worker 0's result."""
     pool = _pool(os.getpid())
     if workers == 1 or not pool.busy.acquire(blocking=False):
         return work(0, 1)

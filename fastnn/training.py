@@ -132,7 +132,7 @@ def _epoch(model: Sequential, data: Pair, steps: Steps, plan: Plan, epoch: int) 
 
 
 def _steps_of(model: Sequential, data: Pair, plan: Plan) -> tuple[Pair, Steps]:
-    """The data as the steps want them, and the steps: compiled whole where all of the model, loss and optimiser is fastnn's."""
+    """The data as the steps want them, and the steps: compiled whole where model, loss and optimiser are fastnn's own."""
     if compiled.knows(model, plan.loss, plan.stepper):
         trainer = compiled.Trainer(model, plan.loss, plan.stepper, plan.batch_size, len(data[0]))
         return (trainer.inputs(data[0]), trainer.targets(data[1], plan.loss)), trainer.epoch

@@ -18,14 +18,26 @@ def bars(monkeypatch):
     """A stand-in for tqdm; the list gets the length and the settings of each bar."""
     shown = []
 
-    def tqdm(parts, **settings):
-        shown.append((len(parts), settings))
-        return iter(parts)
+    class Bar:
+        """Has gone as far as its total, once the epoch is over."""
+
+        def __init__(self, total, **settings):
+            self.total, self.settings, self.done = total, settings, 0
+
+        def __enter__(self):
+            return self
+
+        def update(self, batches):
+            self.done += batches
+
+        def __exit__(self, *error):
+            assert self.done == self.total
+            shown.append((self.total, self.settings))
 
     for name in ("tqdm", "tqdm.auto"):
         module = ModuleType(name)
         module.__spec__ = ModuleSpec(name, None, is_package=name == "tqdm")
-        module.tqdm = tqdm
+        module.tqdm = Bar
         monkeypatch.setitem(sys.modules, name, module)
     return shown
 

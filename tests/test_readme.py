@@ -28,3 +28,8 @@ def test_layers_learn_and_are_saved(tmp_path, monkeypatch):
     assert names["model"].evaluate(names["x_test"], names["y_test"]).accuracy > 0.95
     assert (names["same"].parameters == names["model"].parameters).all()
     assert "worst of 200 parameters" in printed
+
+
+def test_a_policy_learns_to_balance():
+    printed, _ = run(EXAMPLES[2])
+    assert printed == "500 of 500 steps\n"

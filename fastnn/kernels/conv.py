@@ -12,6 +12,7 @@ from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here, put_back
 from fastnn.kernels.overlap import apart
 from fastnn.kernels.theta_gradient import bias_gradient, gradient_bytes, theta_gradient
+from fastnn.kernels.tiles import element_size
 
 
 @compiled
@@ -26,6 +27,43 @@ def group_of(place, g, axis_1):
     """The same from channel g of axis 1 on, or of axis 0."""
     first, step_0, step_1, step_h, step_w = place
     return first + g * (step_1 if axis_1 else step_0), step_0, step_1, step_h, step_w
+
+
+@compiled
+def forward_bytes(sizes, window, zero):
+    """The scratch of `forward_groups`: the weights of a group, and what `correlate` needs."""
+    taps = sizes[1] * window[0] * window[1]
+    return packed_weights(sizes[2], taps, zero) * element_size(zero) + correlate_bytes(sizes, window, zero)
+
+
+@compiled
+def forward_groups(sizes, window, groups, a, theta, b, z, scratch, zero):
+    """(15) on places; b is an address and a step, sizes are (m, C, K, H, W, H', W') with the C and K of a group."""
+    C, K = sizes[1], sizes[2]
+    room = scratch + packed_weights(K, C * window[0] * window[1], zero) * element_size(zero)
+    for g in range(groups):
+        pack_weights(group_of(theta, g * K, False), (K, C, window[0], window[1]), scratch, zero)
+        weights = (scratch, b[0] + g * K * b[1], b[1])
+        correlate(sizes, window, group_of(a, g * C, True), weights, group_of(z, g * K, True), room, zero)
+
+
+@compiled
+def theta_groups(sizes, window, groups, a, dz, dtheta, scratch, zero):
+    """(17) on places."""
+    C, K = sizes[1], sizes[2]
+    for g in range(groups):
+        source, step_n, step_k, _, _ = group_of(dz, g * K, True)
+        images, results = group_of(a, g * C, True), group_of(dtheta, g * K, False)
+        theta_gradient(sizes, window, images, (source, step_n, step_k), results, scratch, zero)
+
+
+@compiled
+def image_groups(sizes, window, groups, dz, theta, da, scratch, zero):
+    """(19) on places."""
+    C, K = sizes[1], sizes[2]
+    for g in range(groups):
+        gradients, results = group_of(dz, g * K, True), group_of(da, g * C, True)
+        image_gradient(sizes, window, gradients, group_of(theta, g * K, False), results, scratch, zero)
 
 
 @kernel
@@ -53,15 +91,9 @@ def conv2d_forward(
     target, K_g = contiguous(z), K // groups
     sizes = (m, C, K_g, a.shape[2], a.shape[3], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
-    packed = packed_weights(K_g, C * f_h * f_w, zero)
-    scratch = empty(packed + correlate_bytes(sizes, window, zero) // a.itemsize + 1, zero)
-    weights, room = address(scratch), address(scratch) + packed * a.itemsize
-    for g in range(groups):
-        k = g * K_g
-        pack_weights(group_of(place_of(theta), k, False), (K_g, C, f_h, f_w), weights, zero)
-        bias = (weights, address(b) + k * b.strides[0], b.strides[0])
-        images, results = group_of(place_of(a), g * C, True), group_of(place_of(target), k, True)
-        correlate(sizes, window, images, bias, results, room, zero)
+    scratch = empty(forward_bytes(sizes, window, zero) // a.itemsize + 1, zero)
+    bias = (address(b), b.strides[0])
+    forward_groups(sizes, window, groups, place_of(a), place_of(theta), bias, place_of(target), address(scratch), zero)
     in_use_until_here(scratch)
     put_back(target, z)
     return z
@@ -91,11 +123,7 @@ def conv2d_dz_to_dtheta(
     sizes = (m, C, K_g, a.shape[2], a.shape[3], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
     scratch = empty(gradient_bytes(sizes, window, zero) // a.itemsize + 1, zero)
-    for g in range(groups):
-        k = g * K_g
-        source, step_n, step_k, _, _ = group_of(place_of(gradients), k, True)
-        images, results = group_of(place_of(a), g * C, True), group_of(place_of(dtheta), k, False)
-        theta_gradient(sizes, window, images, (source, step_n, step_k), results, address(scratch), zero)
+    theta_groups(sizes, window, groups, place_of(a), place_of(gradients), place_of(dtheta), address(scratch), zero)
     in_use_until_here(scratch)
     in_use_until_here(gradients)
     return dtheta
@@ -141,11 +169,7 @@ def conv2d_dz_to_da(
     sizes = (m, C, K_g, n_in[0], n_in[1], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
     scratch = empty(image_bytes(sizes, window, zero) // dz.itemsize + 1, zero)
-    for g in range(groups):
-        k = g * K_g
-        weights = group_of(place_of(theta), k, False)
-        gradients, results = group_of(place_of(source), k, True), group_of(place_of(target), g * C, True)
-        image_gradient(sizes, window, gradients, weights, results, address(scratch), zero)
+    image_groups(sizes, window, groups, place_of(source), place_of(theta), place_of(target), address(scratch), zero)
     in_use_until_here(scratch)
     in_use_until_here(source)
     put_back(target, da)

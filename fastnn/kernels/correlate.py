@@ -1,8 +1,8 @@
 """The sum over a window's taps, for all output cells: a convolution's forward pass, and its way back to da.
 
-z_(k,i,j) = b_k + sum_t weight_kt patch_t(i,j), a product of matrices whose right side is never made: row t of it is a line in the
-planes (planes.py), and a tile reads the rows where they are. At most BLOCK taps at a time, each block's sum from zero. The
-bias is one more tap, whose patch is 1.
+z_(k,i,j) = b_k + sum_t weight_kt patch_t(i,j), a product of matrices whose right side is never made: row t of it is a
+line in the planes (planes.py), and a tile reads the rows where they are. At most BLOCK taps at a time, each block's sum
+from zero. The bias is one more tap, whose patch is 1.
 
 Tuples as in planes.py, and
     out      address, and the steps from one sample, row k, row i and cell j to the next

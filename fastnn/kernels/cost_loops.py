@@ -10,7 +10,7 @@ import numpy as np
 from fastnn.kernels import elementary
 from fastnn.kernels.bits import from_ordered, ordered, wide
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.layout import address, at, empty, integers_at, rows_at
+from fastnn.kernels.layout import at, integers_at, on_stack, rows_at
 from fastnn.kernels.shared import shared
 from fastnn.kernels.tiles import element_size
 
@@ -65,7 +65,7 @@ def row_sums(y_hat, totals):
 def softmax_at(z: int, y_hat: int, m: int, k: int, zero: float) -> None:
     """(26) y^_i = e^z_i / sum_c e^z_c."""
     rows = block_rows(k)
-    highest, totals = empty(rows, zero), empty(rows, zero)
+    highest, totals = at(on_stack(TERMS, zero), TERMS, zero), at(on_stack(TERMS, zero), TERMS, zero)
     for first in range(0, m, rows):
         count, offset = min(rows, m - first), first * k * element_size(zero)
         block = rows_at(y_hat + offset, count, k, zero)
@@ -109,21 +109,24 @@ def differences(y_hat, totals, labels, y, share):
 
 @shared
 def softmax_cost_dz_at(
-    z: int, y: int, is_labels: int, m: int, k: int, share: float, dz: int, cost: int, zero: float
+    z: int, y: int, is_labels: int, m: int, k: int, share: float, dz: int, keeps: int, cost: int, zero: float
 ) -> None:
-    """(27) and (32), with y m labels, int64 and in range, or m rows of k; where dz or cost is 0 it is not asked for."""
-    rows = min(m, block_rows(k))
-    highest, totals, scratch = empty(rows, zero), empty(rows, zero), empty(rows * k if dz == 0 else 0, zero)
+    """(27) and (32), with y m labels, int64 and in range, or m rows of k; where cost is 0 it is not asked for.
+
+    Unless it `keeps` dz, that is scratch for the exponentials of block_rows(k) rows.
+    """
+    rows = block_rows(k)
+    highest, totals = at(on_stack(TERMS, zero), TERMS, zero), at(on_stack(TERMS, zero), TERMS, zero)
     for first in range(0, m, rows):
         count, offset = min(rows, m - first), first * k * element_size(zero)
         logits, weights = rows_at(z + offset, count, k, zero), rows_at(y + offset, count, k, zero)
         labels = integers_at(y + first * LABEL_BYTES, count if is_labels != 0 else 0)
-        y_hat = rows_at(dz + offset if dz != 0 else address(scratch), count, k, zero)
+        y_hat = rows_at(dz + (offset if keeps != 0 else 0), count, k, zero)
         exponentials(logits, y_hat, highest)
         row_sums(y_hat, totals)
         if cost != 0:
             add(-log_likelihoods(logits, highest, totals, labels, weights), cost)
-        if dz != 0:
+        if keeps != 0:
             differences(y_hat, totals, labels, weights, share)
 
 

@@ -58,8 +58,9 @@ def softmax_cross_entropy(z: Matrix, y: Target) -> float:
     """
     m = shapes.samples(z.shape)
     shapes.check_classes(z.shape)
-    zero, cost = z.dtype.type(0), np.zeros(1)
-    loops.softmax_cost_dz_at(flat(z), target_for(z, y), y.ndim == 1, m, z.shape[1], zero, 0, cost, zero)
+    zero, cost, k = z.dtype.type(0), np.zeros(1), z.shape[1]
+    scratch = np.empty(min(m, loops.block_rows(k)) * k, z.dtype)
+    loops.softmax_cost_dz_at(flat(z), target_for(z, y), y.ndim == 1, m, k, zero, scratch, 0, cost, zero)
     return cost[0] / m
 
 
@@ -76,7 +77,7 @@ def softmax_cross_entropy_dz(z: Matrix, y: Target, out: Matrix | None = None) ->
     apart(out, z)
     apart(out, y)
     target, share = flat(dz), z.dtype.type(1 / m)
-    loops.softmax_cost_dz_at(flat(z), weights, y.ndim == 1, m, z.shape[1], share, target, 0, z.dtype.type(0))
+    loops.softmax_cost_dz_at(flat(z), weights, y.ndim == 1, m, z.shape[1], share, target, 1, 0, z.dtype.type(0))
     put_back(target, dz)
     return dz
 

@@ -1,9 +1,9 @@
 """dz -> da as S_h S_w convolutions of dz: what notes (18), (19) scatter, gathered.
 
-Cells of da whose padded place leaves the same rest by S meet the same taps r: those of one plane q of planes.py. There the
-tap r = q + u n, with n planes, meets dz cell I - u n D / S under the plane's cell I, so these cells are a convolution of dz with
-the taps in reverse, stride 1 and dilation n D / S; nothing is multiplied by a zero between cells. Where that would copy more than it computes with, scatter.py
-takes its place.
+Cells of da whose padded place leaves the same rest by S meet the same taps r: those of one plane q of planes.py. There
+the tap r = q + u n, with n planes, meets dz cell I - u n D / S under the plane's cell I, so these cells are a convolution
+of dz with the taps in reverse, stride 1 and dilation n D / S; nothing is multiplied by a zero between cells. Where that
+would copy more than it computes with, scatter.py takes its place.
 """
 
 from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights
@@ -38,7 +38,7 @@ def _plane(q_h, q_w, sizes, window):
 
 @compiled
 def scatters(sizes, window):
-    """Whether to scatter. `correlate` copies K f_w planes for C f_h f_w results a cell, and cols are written and read once."""
+    """Whether to scatter: `correlate` copies K f_w planes for C f_h f_w sums a cell, and cols are written and read once."""
     f_h, f_w, S_h, S_w, P_h, P_w, _, _ = window
     copies = f_w > 1 or S_h > 1 or S_w > 1 or P_h > 0 or P_w > 0
     return copies and sizes[2] > sizes[1] * f_h

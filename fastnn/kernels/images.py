@@ -1,18 +1,18 @@
-"""The layers over images, for a network's slice: arrays from addresses, and the kernels of conv.py and pool.py on them.
+"""The layers over images, for a network's slice: what conv.py and pool.py compute, on addresses.
 
 A geometry is the address of C, H, W, K, H', W', f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w and groups. b lies behind theta, and
 db behind dtheta.
 """
 
-import numpy as np
-
 from fastnn import plan
-from fastnn.kernels.conv import conv2d_dz_to_da, conv2d_dz_to_db, conv2d_dz_to_dtheta, conv2d_forward
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.conv import forward_bytes, forward_groups, image_groups, theta_groups
+from fastnn.kernels.image_gradient import image_bytes
+from fastnn.kernels.jit import compiled, whole
 from fastnn.kernels.layout import at, integers_at
 from fastnn.kernels.pool import avg_pool2d_dz_to_da, avg_pool2d_forward, max_pool2d_dz_to_da, max_pool2d_forward
 from fastnn.kernels.shared import shared
-from fastnn.kernels.tiles import element_size
+from fastnn.kernels.theta_gradient import bias_gradient, gradient_bytes
+from fastnn.kernels.tiles import element_size, write
 
 NUMBERS = 15  # of a geometry
 
@@ -21,80 +21,109 @@ NUMBERS = 15  # of a geometry
 def numbers_of(geometry):
     """The sizes of the input and the output, then (f, S, P, D), then groups."""
     g = integers_at(geometry, NUMBERS)
-    return (g[0], g[1], g[2]), (g[3], g[4], g[5]), ((g[6], g[7]), (g[8], g[9]), (g[10], g[11]), (g[12], g[13])), g[14]
+    return (g[0], g[1], g[2]), (g[3], g[4], g[5]), (g[6], g[7], g[8], g[9], g[10], g[11], g[12], g[13]), g[14]
 
 
 @compiled
-def images(place, m, size, zero):
-    """The images (m, C, H, W) at an address, where size is (C, H, W)."""
+def place(address, size, zero):
+    """Images, or a theta, one behind the other: the address, and the steps from one to the next along each axis."""
+    width = element_size(zero)
     C, H, W = size
-    return at(place, m * C * H * W, zero).reshape((m, C, H, W))
+    return address, C * H * W * width, H * W * width, W * width, width
 
 
 @compiled
-def parameters(place, kind, geometry, zero):
-    """theta and b at an address: (K, C/groups, f_h, f_w), of a transposed convolution (C, K/groups, f_h, f_w); (K,)."""
-    (C, _, _), (K, _, _), ((f_h, f_w), _, _, _), groups = numbers_of(geometry)
-    shape = (K, C // groups, f_h, f_w) if kind == plan.CONV else (C, K // groups, f_h, f_w)
-    count = K * C // groups * f_h * f_w
-    return at(place, count, zero).reshape(shape), at(place + count * element_size(zero), K, zero)
+def convolution(kind, geometry, m):
+    """What the engine asks for: sizes (m, C, K, H, W, H', W') with the C and K of a group, window, groups, images, theta.
+
+    A transposed convolution is the one whose da its z is: H, W and C are those of its output.
+    """
+    n_in, n_out, window, groups = numbers_of(geometry)
+    image, grid = (n_in, n_out) if kind == plan.CONV else (n_out, n_in)
+    sizes = (m, image[0] // groups, grid[0] // groups, image[1], image[2], grid[1], grid[2])
+    return sizes, window, groups, image, grid, (sizes[1], window[0], window[1])
+
+
+@whole
+def scratch_bytes(table):
+    """The scratch of the convolutions of a network of float64, which needs more than one of float32."""
+    most = 0
+    for number in range(1, table.shape[0]):
+        kind = table[number, plan.KIND]
+        if kind == plan.CONV or kind == plan.TRANSPOSED:
+            geometry = table[number, plan.GEOMETRY :].ctypes.data
+            sizes, window, _, _, _, _ = convolution(kind, geometry, table[0, plan.ROWS])
+            one_way = max(forward_bytes(sizes, window, 0.0), gradient_bytes(sizes, window, 0.0))
+            most = max(most, one_way, image_bytes(sizes, window, 0.0))
+    return most
 
 
 @shared
-def convolve_at(kind: int, geometry: int, m: int, a: int, theta: int, z: int, zero: float) -> None:
+def convolve_at(kind: int, geometry: int, m: int, a: int, theta: int, z: int, scratch: int, zero: float) -> None:
     """(15) z = theta a + b, or (19) with a for dz: the transposed convolution."""
-    n_in, n_out, (_, S, P, D), groups = numbers_of(geometry)
-    inputs, outputs = images(a, m, n_in, zero), images(z, m, n_out, zero)
-    weights, b = parameters(theta, kind, geometry, zero)
+    sizes, window, groups, image, grid, taps = convolution(kind, geometry, m)
+    weights, size = place(theta, taps, zero), element_size(zero)
+    b = theta + grid[0] * weights[1]
     if kind == plan.CONV:
-        conv2d_forward(inputs, weights, b, S, P, outputs, D, groups)
+        inputs, outputs = place(a, image, zero), place(z, grid, zero)
+        forward_groups(sizes, window, groups, inputs, weights, (b, size), outputs, scratch, zero)
         return
-    conv2d_dz_to_da(inputs, weights, (n_out[1], n_out[2]), S, P, outputs, D, groups)
+    image_groups(sizes, window, groups, place(a, grid, zero), weights, place(z, image, zero), scratch, zero)
+    cells, bias = image[1] * image[2], at(b, image[0], zero)
     for n in range(m):
-        for k in range(n_out[0]):
-            for i in range(n_out[1]):
-                for j in range(n_out[2]):
-                    outputs[n, k, i, j] += b[k]
+        for k in range(image[0]):
+            pixels = at(z + (n * image[0] + k) * cells * size, cells, zero)
+            for i in range(cells):
+                pixels[i] += bias[k]
 
 
 @shared
 def convolve_back_at(
-    kind: int, geometry: int, m: int, a: int, theta: int, dz: int, dtheta: int, da: int, zero: float
+    kind: int, geometry: int, m: int, a: int, theta: int, dz: int, dtheta: int, da: int, scratch: int, zero: float
 ) -> None:
     """(17) dtheta and db, and, unless da is 0, (19) da; of a transposed convolution, (15) with dz for a."""
-    n_in, n_out, (f, S, P, D), groups = numbers_of(geometry)
-    inputs, gradients = images(a, m, n_in, zero), images(dz, m, n_out, zero)
-    weights, b = parameters(theta, kind, geometry, zero)
-    weight_gradients, db = parameters(dtheta, kind, geometry, zero)
-    conv2d_dz_to_db(gradients, db)
-    if kind == plan.CONV:
-        conv2d_dz_to_dtheta(inputs, gradients, f, S, P, weight_gradients, D, groups)
-        if da != 0:
-            conv2d_dz_to_da(gradients, weights, (n_in[1], n_in[2]), S, P, images(da, m, n_in, zero), D, groups)
+    sizes, window, groups, image, grid, taps = convolution(kind, geometry, m)
+    weights, results, size = place(theta, taps, zero), place(dtheta, taps, zero), element_size(zero)
+    db, n_out = dtheta + grid[0] * results[1], grid if kind == plan.CONV else image
+    whole_rows = (dz, n_out[0] * n_out[1] * n_out[2] * size, n_out[1] * n_out[2] * size)
+    bias_gradient((m, n_out[0], n_out[1] * n_out[2]), whole_rows, db, size, zero)
+    images, gradients = (a, dz) if kind == plan.CONV else (dz, a)
+    seen, given = place(images, image, zero), place(gradients, grid, zero)
+    theta_groups(sizes, window, groups, seen, given, results, scratch, zero)
+    if da == 0:
         return
-    conv2d_dz_to_dtheta(gradients, inputs, f, S, P, weight_gradients, D, groups)
-    if da != 0:
-        none = np.zeros(n_in[0], weights.dtype)
-        conv2d_forward(gradients, weights, none, S, P, images(da, m, n_in, zero), D, groups)
+    if kind == plan.CONV:
+        image_groups(sizes, window, groups, given, weights, place(da, image, zero), scratch, zero)
+    else:
+        nothing = scratch  # one zero, again and again, for b
+        write(zero, nothing)
+        forward_groups(sizes, window, groups, seen, weights, (nothing, 0), place(da, grid, zero), scratch + 64, zero)
+
+
+@compiled
+def images_at(address, m, size, zero):
+    """The images (m, C, H, W) at an address, where size is (C, H, W)."""
+    C, H, W = size
+    return at(address, m * C * H * W, zero).reshape((m, C, H, W))
 
 
 @shared
 def pool_at(kind: int, geometry: int, m: int, a: int, z: int, zero: float) -> None:
     """(15), (16) with windows."""
-    n_in, n_out, (f, S, P, _), _ = numbers_of(geometry)
-    inputs, outputs = images(a, m, n_in, zero), images(z, m, n_out, zero)
+    n_in, n_out, (f_h, f_w, S_h, S_w, P_h, P_w, _, _), _ = numbers_of(geometry)
+    inputs, outputs = images_at(a, m, n_in, zero), images_at(z, m, n_out, zero)
     if kind == plan.MAX_POOL:
-        max_pool2d_forward(inputs, f, S, P, outputs)
+        max_pool2d_forward(inputs, (f_h, f_w), (S_h, S_w), (P_h, P_w), outputs)
     else:
-        avg_pool2d_forward(inputs, f, S, P, outputs)
+        avg_pool2d_forward(inputs, (f_h, f_w), (S_h, S_w), (P_h, P_w), outputs)
 
 
 @shared
 def pool_back_at(kind: int, geometry: int, m: int, dz: int, a: int, da: int, zero: float) -> None:
     """(18), (19) with windows."""
-    n_in, n_out, (f, S, P, _), _ = numbers_of(geometry)
-    gradients, inputs, results = images(dz, m, n_out, zero), images(a, m, n_in, zero), images(da, m, n_in, zero)
+    n_in, n_out, (f_h, f_w, S_h, S_w, P_h, P_w, _, _), _ = numbers_of(geometry)
+    gradients, inputs, results = images_at(dz, m, n_out, zero), images_at(a, m, n_in, zero), images_at(da, m, n_in, zero)
     if kind == plan.MAX_POOL:
-        max_pool2d_dz_to_da(gradients, inputs, f, S, P, results)
+        max_pool2d_dz_to_da(gradients, inputs, (f_h, f_w), (S_h, S_w), (P_h, P_w), results)
     else:
-        avg_pool2d_dz_to_da(gradients, inputs, f, S, P, results)
+        avg_pool2d_dz_to_da(gradients, inputs, (f_h, f_w), (S_h, S_w), (P_h, P_w), results)

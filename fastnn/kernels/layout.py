@@ -91,6 +91,17 @@ def address(array):
     return np.int64(array.ctypes.data)
 
 
+@intrinsic(prefer_literal=True)
+def on_stack(typing_context: Any, n: Any, zero: Any) -> Any:
+    """The address of n elements, a constant, of zero's dtype, until the function returns: memory that is not allocated."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        room = cgutils.alloca_once(builder, context.get_data_type(signature.args[1]), size=n.literal_value)
+        return builder.ptrtoint(room, context.get_value_type(types.int64))
+
+    return types.int64(n, zero), generate
+
+
 @compiled
 def in_use_until_here(array):
     """Numba frees an array after the last line that names it, which does not see what its address is used for."""

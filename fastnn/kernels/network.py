@@ -1,8 +1,8 @@
 """A network's way forward and back for one slice of samples: walks through the table that fastnn/plan.py lays out.
 
 All is addresses. A frame is the seven of them that the functions here need:
-    the table, the samples of the batch, the inputs of the slice's first sample, the parameters, the memory of the batch, that
-    of the slice, and scratch for products.
+    the table, the samples of the batch, the inputs of the slice's first sample, the parameters, the memory of the batch,
+    that of the slice, and scratch.
 `first` and `rows` say which samples of the batch the slice has.
 """
 
@@ -66,7 +66,7 @@ def forward_at(frame: Frame, first: int, rows: int, seed: int, zero: float) -> N
             left, right = (a, n_in * size, size), (theta + n_out * size, n_out * size, size)
             product_at(rows, n_in, n_out, left, right, theta, 0, z, n_out * size, size, frame[6], zero)
         elif kind == plan.CONV or kind == plan.TRANSPOSED:
-            convolve_at(kind, address_of_geometry(table, number), rows, a, theta, z, zero)
+            convolve_at(kind, address_of_geometry(table, number), rows, a, theta, z, frame[6], zero)
         elif kind == plan.DROPOUT:
             threshold = layer[plan.RATE] if seed != 0 else 0
             dropout_at(a, out, rows * layer[plan.N_OUT], threshold, layer[plan.SEED] + seed, first * layer[plan.N_OUT], zero)
@@ -100,7 +100,7 @@ def backward_at(frame: Frame, first: int, rows: int, seed: int, partial: int, ze
                 product_at(rows, n_out, n_in, left, right, 0, 0, da, n_in * size, size, frame[6], zero)
         elif kind == plan.CONV or kind == plan.TRANSPOSED:
             dtheta = partial + layer[plan.PARTIAL_PLACE] * size
-            convolve_back_at(kind, address_of_geometry(table, number), rows, input_, theta, dz, dtheta, da, zero)
+            convolve_back_at(kind, address_of_geometry(table, number), rows, input_, theta, dz, dtheta, da, frame[6], zero)
         elif kind == plan.DROPOUT:
             threshold = layer[plan.RATE] if seed != 0 else 0
             dropout_at(dz, da, count, threshold, layer[plan.SEED] + seed, first * layer[plan.N_OUT], zero)

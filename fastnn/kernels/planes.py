@@ -1,11 +1,11 @@
 """Parts of images as a convolution's windows meet them: padded, and with all the cells that a tap meets as neighbours.
 
-Tap (c, r, s) of a window meets, under output cell (i, j), the cell (i S_h + r D_h - P_h, j S_w + s D_w - P_w) of channel c:
-D is the dilation. What it meets lies in plane (c, q, s), whose row i holds the cells (i S_h + q D_h - P_h, j S_w + s D_w - P_w)
-for all j, where q = r mod `phases`: tap r meets row i + (r - q) D_h / S_h. A plane's rows are as long as an output row, one
-follows the other, and taps that differ in r share them. So each tap walks along one line of memory while the output cells go
-by, over the ends of rows, whatever stride and padding; it takes f_w copies of the image, and not f_h f_w. The planes of
-several samples have their rows side by side: cell (i, n, j), so that small images fill whole vectors.
+Tap (c, r, s) of a window meets, under output cell (i, j), the cell (i S_h + r D_h - P_h, j S_w + s D_w - P_w) of channel
+c: D is the dilation. What it meets lies in plane (c, q, s), with q = r mod `phases`, whose row i holds the cells (i S_h +
+q D_h - P_h, j S_w + s D_w - P_w) for all j: tap r meets row i + (r - q) D_h / S_h. A plane's rows are as long as an
+output row, one follows the other, and taps that differ in r share them. So each tap walks along one line of memory while
+the output cells go by, over the ends of rows, whatever stride and padding; it takes f_w copies of the image, and not f_h
+f_w. The planes of several samples have their rows side by side: cell (i, n, j), so that small images fill whole vectors.
 
 Where f_w = 1, S = 1 and P = 0 the image itself is such a plane.
 

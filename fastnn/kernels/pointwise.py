@@ -16,7 +16,7 @@ from fastnn.constants import ELU, GELU, IDENTITY, LEAKY_RELU, LEAKY_SLOPE, RELU,
 from fastnn.kernels import elementary
 from fastnn.kernels.bits import wide
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.layout import address, at, empty
+from fastnn.kernels.layout import at, on_stack
 from fastnn.kernels.normal import normal_cdf
 from fastnn.kernels.shared import shared
 from fastnn.kernels.tiles import element_size
@@ -228,11 +228,11 @@ def activate(g: int, z: int, a: int, n: int, zero: float) -> None:
     if z != a:
         _activate(g, z, a, n, zero)
     elif g != IDENTITY:
-        part = empty(PART, zero)
+        part = on_stack(PART, zero)
         for i in range(0, n, PART):
             count, begin = min(PART, n - i), z + i * element_size(zero)
-            identity_at(begin, address(part), count, zero)
-            _activate(g, address(part), begin, count, zero)
+            identity_at(begin, part, count, zero)
+            _activate(g, part, begin, count, zero)
 
 
 @shared
@@ -241,8 +241,8 @@ def da_to_dz(g: int, da: int, z: int, a: int, dz: int, n: int, zero: float) -> N
     if da != dz:
         _da_to_dz(g, da, z, a, dz, n, zero)
     elif g != IDENTITY:
-        part = empty(PART, zero)
+        part = on_stack(PART, zero)
         for i in range(0, n, PART):
             count, offset = min(PART, n - i), i * element_size(zero)
-            identity_at(da + offset, address(part), count, zero)
-            _da_to_dz(g, address(part), z + offset, a + offset, dz + offset, count, zero)
+            identity_at(da + offset, part, count, zero)
+            _da_to_dz(g, part, z + offset, a + offset, dz + offset, count, zero)

@@ -1,9 +1,10 @@
 """dz -> da as notes (18), (19) have it: what each dz cell adds to each cell of its window, and then the sums of these.
 
-cols_(c,r,s)(i,j) = theta_k(c,r,s) dz_k(i,j) is a product whose right side is dz itself, and whose tile has taps as rows: so few
-channels C fill it as well as many, where `correlate` would copy K planes for C results. Some output rows at a time are kept,
-in a ring: row I of da's cells is the sum of cols_(c,r,s) at row I - (r - q) D_h / S_h and the like column, over the taps of its
-planes (planes.py), added up in a register: adding in memory would wait for the tap before, whose cells overlap.
+cols_(c,r,s)(i,j) = theta_k(c,r,s) dz_k(i,j) is a product whose right side is dz itself, and whose tile has taps as rows:
+so few channels C fill it as well as many, where `correlate` would copy K planes for C results. Some output rows at a time
+are kept, in a ring: row I of da's cells is the sum of cols_(c,r,s) at row I - (r - q) D_h / S_h and the like column, over
+the taps of its planes (planes.py), added up in a register: adding in memory would wait for the tap before, whose cells
+overlap.
 """
 
 from fastnn.kernels.dots import BLOCK

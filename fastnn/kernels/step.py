@@ -1,9 +1,9 @@
 """A training step of a whole network, by one thread or a team: forward, cost, backward, update.
 
-The batch is cut into slices, which go through all layers forward and back while they are in the cache, and the slices into
-groups, in each of which the gradients of convolutions are summed. Then the gradients of dense layers are taken over the whole
-batch, a chunk of rows at a time, and each chunk's parameters are stepped at once. Slices, groups and chunks depend on the
-network and the batch alone, and whoever of the team comes first takes the next one: the number of threads changes no bit.
+The batch is cut into slices, which go through all layers forward and back while they are in the cache, and the slices
+into groups, in each of which the gradients of convolutions are summed. Then the gradients of dense layers are taken over the
+whole batch, a chunk of rows at a time, and each chunk's parameters are stepped at once. Slices, groups and chunks depend on
+the network and the batch alone. Whoever of the team comes first takes the next one: the number of threads changes no bit.
 """
 
 from fastnn import plan
@@ -67,7 +67,7 @@ def judge(loss, a, y, is_labels, m, rows, k, da, cost, zero):
     number = at(a, 0, zero).dtype.type
     share = number(1 / m)
     if loss == SOFTMAX_CROSS_ENTROPY:
-        softmax_cost_dz_at(a, y, is_labels, rows, k, share, da, cost, zero)
+        softmax_cost_dz_at(a, y, is_labels, rows, k, share, da, 1, cost, zero)
         return softmax_hits_at(a, y, is_labels, rows, k, zero)
     if loss == SIGMOID_CROSS_ENTROPY:
         sigmoid_cost_dz_at(a, y, rows * k, share, da, cost, zero)

@@ -1,6 +1,6 @@
 """dtheta_kt = sum over samples and output cells of dz_k(n,i,j) patch_t(n,i,j), in one of two ways.
 
-    by lanes   where K x taps is small: lanes are output cells, both sides are vectors, and each (k, t) keeps a vector of
+    by lanes   where k or taps are few: lanes are output cells, both sides are vectors, and each (k, t) keeps a vector of
                partial sums in scratch, whose lanes are added up once, at the end
     by rows    else: lanes are k. dz is packed, transposed, in panels as wide as a tile; the patches are read from the planes
                where they are, one element for each row of the tile, with a table of where each cell lies
@@ -51,6 +51,10 @@ from fastnn.kernels.tiles import (
 Gradients = tuple[int, int, int]
 
 SUMS_BYTES = 256 * 1024  # of partial sums for which lanes are output cells: they stay in the second-level cache
+# Taps that use each packed panel of dz often enough, even if k fills one vector. With fewer, packing takes as long as the
+# sums; two vectors of k make up for it from three tiles of taps on. Measured: 16 x 200 gains 1.5 times by rows, 32 x 27 1.2
+# times, 32 x 9 loses as much.
+MANY = 64
 LOW = 3  # rows k of a group for which the tile has few rows and more taps
 WIDEST = 8  # vectors, of any tile
 
@@ -60,9 +64,10 @@ def _by_lanes(sizes, part, cells, zero):
     """Whether lanes are output cells; and of the scratch for sums, the step from row to row and the bytes in all."""
     _, C, K, _, _, _, _ = sizes
     size, width = element_size(zero), lanes(zero)
-    blocks = -(-C // part[1])
+    blocks, taps = -(-C // part[1]), C * cells
     row = blocks * (part[1] * cells + WIDEST) * width * size
-    if row * K <= SUMS_BYTES:
+    half, two = width // 2 >= K, 2 * width <= K
+    if (half or (taps < MANY and (not two or taps < 3 * full_rows(zero)))) and row * K <= SUMS_BYTES:
         return True, row, row * K
     row = -(-K // width) * width * size
     return False, row, row * C * cells

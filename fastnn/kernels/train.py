@@ -1,4 +1,4 @@
-"""Training steps one after the other, as every thread of a team runs them: gathers the batch, and shares out slices and chunks.
+"""Training steps one after the other, as every thread of a team runs them: gather the batch, share out slices and chunks.
 
 A workspace is one array for all of a team; its counters are part of it (workspace.py).
 """
@@ -85,7 +85,7 @@ def inputs_of(x, order, first, rows, place, zero):
 def go_through(net, x, y, order, begin, m, t, seed, base, aim, worker, workers):
     """One batch: m samples from `begin` on, in this order. Returns the cost, times m, and how many are right."""
     zero, table, header = net.parameters.dtype.type(0), address(net.table), net.table[0]
-    costs, targets, batch, _, own, apart = lay_out(header, m, zero)
+    costs, _, batch, _, own, apart = lay_out(header, m, zero)
     own = base + own + worker * apart
     team = integers_at(base + TEAM, COUNTERS)
     at(base, 1, zero)[0] = 1

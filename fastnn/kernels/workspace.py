@@ -30,8 +30,8 @@ def whole_lines(size):
 def lay_out(header, m, zero):
     """Offsets in bytes: slices' costs and hits, targets, memory of the batch, sums of groups, memory of the first worker.
 
-    The first line begins with a 1, the next ones are the team's counters. Last comes the size of each worker's memory: a sum,
-    a slice, scratch.
+    The first line begins with a 1, the next ones are the team's counters. Last comes the size of each worker's memory: a
+    sum, a slice, scratch.
     """
     size = element_size(zero)
     count = slices_of(header, m)[0]
@@ -40,7 +40,8 @@ def lay_out(header, m, zero):
     batch = targets + whole_lines(m * max(8, header[plan.OUTPUT] * size))
     sums = batch + whole_lines(header[plan.BATCH] * m * size)
     first = sums + min(count, plan.GROUPS) * whole_lines(header[plan.PARTIAL] * size)
-    own = whole_lines(header[plan.PARTIAL] * size) + whole_lines(header[plan.SLICE] * header[plan.ROWS] * size) + SCRATCH
+    own = whole_lines(header[plan.PARTIAL] * size) + whole_lines(header[plan.SLICE] * header[plan.ROWS] * size)
+    own += max(SCRATCH, header[plan.SCRATCH] + 2 * LINE)
     return costs, targets, batch, sums, first, whole_lines(own)
 
 

@@ -1,0 +1,197 @@
+"""The engine under the convolution kernels: random settings beside the reference and PyTorch, bounds, memory."""
+
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from cases import Case, tolerance
+from guarded import guarded
+from layouts import LAYOUTS, WRITEABLE
+from numba import njit
+
+from fastnn import kernels, reference
+from fastnn.kernels.correlate import correlate_bytes
+from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.image_gradient import image_bytes
+from fastnn.kernels.planes import PLANE_BYTES
+from fastnn.kernels.theta_gradient import SUMS_BYTES, gradient_bytes
+
+DTYPES = (np.float32, np.float64)
+
+
+class Setting(NamedTuple):
+    """Shapes and windows of one convolution."""
+
+    a: tuple[int, int, int, int]
+    theta: tuple[int, int, int, int]
+    S: tuple[int, int]
+    P: tuple[int, int]
+    D: tuple[int, int]
+    groups: int
+
+    def keywords(self):
+        return {"stride": self.S, "padding": self.P, "dilation": self.D, "groups": self.groups}
+
+
+def draw(rng):
+    """Any setting: few and many channels, groups, images from one cell to several hundred, samples from 0."""
+
+    def two(low, high):
+        return tuple(int(x) for x in rng.integers(low, high, 2))
+
+    f, S, P = two(1, 6), two(1, 4), two(0, 4)
+    D = two(1, 4) if rng.random() < 0.3 else (1, 1)
+    groups = int(rng.choice([1, 1, 1, 1, 2, 3, 6]))
+    C, K = (int(rng.choice([1, 1, 2, 3, 5, 9, 20])) for _ in range(2))
+    least = [max(1, (f[axis] - 1) * D[axis] + 1 - 2 * P[axis]) for axis in range(2)]
+    H, W = (int(rng.integers(n, n + int(rng.choice([1, 4, 12, 40])))) for n in least)
+    return Setting((int(rng.integers(0, 5)), C * groups, H, W), (K * groups, C, *f), S, P, D, groups)
+
+
+def uniform(rng, shape, dtype):
+    return rng.uniform(-1, 1, shape).astype(dtype)
+
+
+def assert_near(got, wanted, terms, dtype):
+    """Within the tolerance of a sum of so many terms."""
+    assert got.shape == wanted.shape
+    assert got.dtype == dtype
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance(Case("", "", lambda u: (), terms), dtype))
+
+
+def check(setting, dtype, make, other):
+    """The kernels on arrays that `make` draws, into arrays of NaN, beside what `other` computes in float64."""
+    m, _, H, W = setting.a
+    K, C, *f = setting.theta
+    words = setting.keywords()
+    a, theta, b = make(setting.a), make(setting.theta), make((K,))
+    wide = [np.asarray(x, np.float64) for x in (a, theta, b)]
+    z = reference.conv2d_forward(*wide, **words)
+    dz = make(z.shape)
+    wide.append(np.asarray(dz, np.float64))
+    outs = [make(shape, True) for shape in (z.shape, setting.theta, (K,), setting.a)]
+    for out in outs:
+        out[...] = np.nan
+    got = (
+        kernels.conv2d_forward(a, theta, b, out=outs[0], **words),
+        kernels.conv2d_dz_to_dtheta(a, dz, tuple(f), out=outs[1], **words),
+        kernels.conv2d_dz_to_db(dz, out=outs[2]),
+        kernels.conv2d_dz_to_da(dz, theta, (H, W), out=outs[3], **words),
+    )
+    pixels = m * z.shape[2] * z.shape[3]
+    terms = (1 + C * f[0] * f[1], pixels, pixels, K // setting.groups * f[0] * f[1])
+    for result, wanted, count in zip(got, other(wide, setting), terms, strict=True):
+        assert_near(result, wanted, count, dtype)
+
+
+def by_reference(wide, setting):
+    a, theta, b, dz = wide
+    words = setting.keywords()
+    return (
+        reference.conv2d_forward(a, theta, b, **words),
+        reference.conv2d_dz_to_dtheta(a, dz, theta.shape[2:], **words),
+        reference.conv2d_dz_to_db(dz),
+        reference.conv2d_dz_to_da(dz, theta, a.shape[2:], **words),
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_random_settings(dtype):
+    """500 in all, in any layout of any array."""
+    rng = np.random.default_rng(1)
+
+    def make(shape, written=False):
+        layouts = WRITEABLE if written else LAYOUTS
+        return layouts[str(rng.choice(list(layouts)))](uniform(rng, shape, dtype))
+
+    for _ in range(250):
+        check(draw(rng), dtype, make, by_reference)
+
+
+LARGE = [
+    Setting((2, 64, 9, 50), (40, 64, 3, 3), (1, 1), (1, 1), (1, 1), 1),  # several blocks of taps
+    Setting((2, 300, 5, 5), (70, 300, 1, 1), (1, 1), (0, 0), (1, 1), 1),  # the image is its own plane
+    Setting((1, 2, 300, 220), (9, 2, 7, 7), (2, 2), (3, 3), (1, 1), 1),  # several parts of rows
+    Setting((1, 1, 40, 40), (300, 1, 20, 20), (1, 1), (0, 0), (1, 1), 1),  # a window of more than a block of taps
+    Setting((40, 7, 6, 6), (30, 7, 3, 3), (1, 1), (0, 0), (1, 1), 1),  # small images, several samples in a vector
+    Setting((1, 1, 300, 220), (40, 1, 5, 5), (2, 1), (2, 2), (1, 1), 1),  # a ring of rows
+]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("setting", LARGE, ids=str)
+def test_blocks(setting, dtype):
+    """Sizes beyond one block of taps, one part of the image, one tile of channels."""
+    rng = np.random.default_rng(2)
+    check(setting, dtype, lambda shape, written=False: uniform(rng, shape, dtype), by_reference)
+
+
+def test_torch():
+    """200 settings beside PyTorch's convolution and its gradients, in float64 there."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(3)
+
+    def by_torch(wide, setting):
+        a, theta, b, dz = (torch.from_numpy(x) for x in wide)
+        for tensor in (a, theta, b):
+            tensor.requires_grad_()
+        z = torch.nn.functional.conv2d(a, theta, b, setting.S, setting.P, setting.D, setting.groups)
+        z.backward(dz)
+        return z.detach().numpy(), theta.grad.numpy(), b.grad.numpy(), a.grad.numpy()
+
+    for count in range(200):
+        dtype = DTYPES[count % 2]
+        setting = draw(rng)
+        setting = setting._replace(a=(1 + setting.a[0], *setting.a[1:]))
+        check(setting, dtype, lambda shape, written=False, dtype=dtype: uniform(rng, shape, dtype), by_torch)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_guard_pages(dtype, before):
+    """No access outside an operand: each lies right behind or right before memory that may not be touched."""
+    rng = np.random.default_rng(4)
+    for setting in [draw(rng) for _ in range(40)] + LARGE[1:2]:
+        check(setting, dtype, lambda shape, written=False: guarded(uniform(rng, shape, dtype), before), by_reference)
+
+
+def test_nan_stays_where_it_is():
+    """What a vector reads beyond a row, and what fills up a tile, reach no result that they do not belong to."""
+    rng = np.random.default_rng(5)
+    a, theta, b = uniform(rng, (3, 5, 7, 6), np.float32), uniform(rng, (9, 5, 3, 3), np.float32), np.zeros(9, np.float32)
+    a[1, 2, 3, 4], theta[5, 1, 1, 1] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):
+        wanted = np.isfinite(reference.conv2d_forward(a, theta, b, 1, 1))
+    assert np.array_equal(np.isfinite(kernels.conv2d_forward(a, theta, b, 1, 1)), wanted)
+    dz = uniform(rng, (3, 9, 7, 6), np.float32)
+    with np.errstate(invalid="ignore"):
+        wanted = np.isfinite(reference.conv2d_dz_to_dtheta(a, dz, 3, 1, 1))
+        assert np.array_equal(np.isfinite(kernels.conv2d_dz_to_dtheta(a, dz, 3, 1, 1)), wanted)
+        wanted = np.isfinite(reference.conv2d_dz_to_da(dz, theta, (7, 6), 1, 1))
+        assert np.array_equal(np.isfinite(kernels.conv2d_dz_to_da(dz, theta, (7, 6), 1, 1)), wanted)
+
+
+@njit
+def scratch_of(sizes, window, zero):
+    """Bytes of scratch of the three engines."""
+    return (
+        correlate_bytes(sizes, window, zero),
+        gradient_bytes(sizes, window, zero),
+        image_bytes(sizes, window, zero),
+    )
+
+
+def test_scratch_is_bounded():
+    """Whatever m: planes or a ring, of a part of the images or a single row; theta twice, in whole tiles; a panel of dz."""
+    for size, S in ((1, 1), (8, 1), (32, 2), (512, 1), (512, 2)):
+        out = (size - 1) // S + 1
+        window = (3, 3, S, S, 1, 1, 1, 1)
+        for C, K in ((1, 8), (3, 64), (64, 3), (64, 64)):
+            scratch = [scratch_of((m, C, K, size, size, out, out), window, np.float64(0)) for m in (10**4, 10**8)]
+            assert scratch[0] == scratch[1]
+            row = 3 * 9 * min(max(C, K), BLOCK // 9) * out * 8
+            theta = 9 * (C + 8) * (K + 8) * 8
+            panel = (K + 48) * BLOCK * 8
+            assert max(scratch[0]) <= PLANE_BYTES + row + SUMS_BYTES + 2 * theta + panel + 50_000
