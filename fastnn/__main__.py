@@ -20,14 +20,15 @@ MALFORMED = 2  # exit status for files and arguments that will not do
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse the command line and train; returns the exit status."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["verify"]:
+        return _verify()
+    options = _parser().parse_args(given)
     chosen = options.backend or os.environ.get("FASTNN_BACKEND")
     if options.save is not None and (reason := _unwritable(options.save.absolute())):
         return _refuse(f"--save {options.save}: {reason}")
     if chosen == backend.name:
         return _train(options)
-    given = list(sys.argv[1:] if arguments is None else arguments)
     for name in backend.BACKENDS if chosen is None else [chosen]:
         # The backend is fixed when fastnn is imported, so each has a process of its own.
         child = [sys.executable, "-m", "fastnn", *given, "--backend", name]
@@ -37,11 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _verify() -> int:
+    if backend.name != "numba":
+        return _refuse(f"verify: expected FASTNN_BACKEND=numba, got {backend.name}")
+    from fastnn import verify
+
+    return verify.main()
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python3 -m fastnn",
         description="Train a convolutional network on the handwritten digits that ship with fastnn, with each backend in "
         "turn, and report the test accuracy and the time of both.",
+        epilog="python3 -m fastnn verify: check every kernel on this machine, and print what a bug report needs.",
     )
     parser.add_argument(
         "--data",

@@ -43,27 +43,37 @@ def _count(name: str, value: Any) -> int:
     return n
 
 
-class _Job:
-    """One thread's part of a team's work."""
+class _Team:
+    """One piece of work for several threads."""
 
-    def __init__(self, work: Callable[[int], Any], worker: int) -> None:
-        self.work, self.worker, self.done = work, worker, threading.Event()
-        self.error: BaseException | None = None
+    def __init__(self, work: Callable[[int, int], Any], workers: int) -> None:
+        self.work, self.workers = work, workers
+        self.results: list[Any] = [None] * workers
+        self.errors: list[BaseException] = []
+        self.done = [threading.Event() for _ in range(workers)]
 
-    def run(self) -> None:
+    def run(self, worker: int) -> None:
         try:
-            self.work(self.worker)
+            self.results[worker] = self.work(worker, self.workers)
         except BaseException as error:
-            self.error = error
-        self.done.set()
+            self.errors.append(error)
+        self.done[worker].set()
+
+    def wait(self) -> None:
+        for event in self.done:
+            event.wait()
 
 
 class _Pool:
-    """Threads that wait for jobs; as many as were ever wanted at once."""
+    """Threads that wait for jobs; as many as were ever wanted at once.
+
+    All of a team's workers are such threads, and one of them calls the others: Ctrl-C interrupts the thread that waits for
+    the team, and would leave the team waiting for that one, if it was a worker or had called only some of them.
+    """
 
     def __init__(self) -> None:
         self.busy = threading.Lock()
-        self.jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
+        self.jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
         self.threads = 0
 
     def grow(self, threads: int) -> None:
@@ -71,9 +81,17 @@ class _Pool:
             threading.Thread(target=self._serve, name=f"fastnn-{self.threads + 1}", daemon=True).start()
             self.threads += 1
 
+    def lead(self, team: _Team) -> None:
+        """Worker 0's part, and what is to be done for all."""
+        for worker in range(1, team.workers):
+            self.jobs.put(functools.partial(team.run, worker))
+        team.run(0)
+        team.wait()
+        self.busy.release()
+
     def _serve(self) -> None:
         while True:
-            self.jobs.get().run()
+            self.jobs.get()()
 
 
 @functools.cache
@@ -88,15 +106,17 @@ def together(work: Callable[[int, int], Any], workers: int) -> Any:
     if workers == 1 or not pool.busy.acquire(blocking=False):
         return work(0, 1)
     try:
-        pool.grow(workers - 1)
-        jobs = [_Job(lambda worker: work(worker, workers), worker) for worker in range(1, workers)]
-        for job in jobs:
-            pool.jobs.put(job)
-        result = work(0, workers)
-        for job in jobs:
-            job.done.wait()
-            if job.error is not None:
-                raise job.error
-        return result
-    finally:
+        pool.grow(workers)
+    except BaseException:
         pool.busy.release()
+        raise
+    team = _Team(work, workers)
+    pool.jobs.put(functools.partial(pool.lead, team))
+    try:
+        team.wait()
+    except BaseException:
+        team.wait()  # Ctrl-C: the team is at work on what the caller will look at
+        raise
+    if team.errors:
+        raise team.errors[0]
+    return team.results[0]

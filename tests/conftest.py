@@ -12,6 +12,8 @@ NUMBA_ONLY = [
     "test_njit.py",
     "test_readme.py",
     "test_specialisations.py",
+    "test_threads.py",
+    "test_verify.py",
 ]
 
 collect_ignore = [] if backend.name == "numba" else NUMBA_ONLY

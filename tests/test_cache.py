@@ -1,16 +1,23 @@
 """The compiled code on disk: it is found again, whatever is wrong with it is a miss, and nobody else can plant any."""
 
+import errno
 import hashlib
 import os
 import pickle
+import shutil
 import stat
+import subprocess
 import sys
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
-from processes import finish, output, start
+from numba.core.compiler import CompileResult
+from processes import finish, output, run, start
 
 from fastnn.kernels import cache, jit, leaky_relu, relu
+from fastnn.kernels.simd import LINE
 
 Z = np.array([-1.0, 2.0])
 RESULTS = {relu: [0, 2], leaky_relu: [-0.01, 2]}
@@ -46,8 +53,13 @@ def compiles():
     return compiled
 
 
+def files(folder):
+    """Those of the two kernels, in order. Beside them may be those of shared functions, if this process had none before."""
+    return sorted(path for path in folder.iterdir() if path.name.partition("-")[0] in ("relu", "leaky_relu"))
+
+
 def contents(folder):
-    return {path.name: path.read_bytes() for path in folder.iterdir()}
+    return {path.name: path.read_bytes() for path in files(folder)}
 
 
 def test_it_is_loaded_again(folder):
@@ -62,7 +74,7 @@ def test_it_is_loaded_again(folder):
 
 def exchanged(folder):
     """Each of the two files has the other's content: right by its checksum, but another kernel's."""
-    first, second = sorted(folder.iterdir())
+    first, second = files(folder)
     content = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(content)
@@ -125,7 +137,6 @@ def test_what_cannot_be_replaced_is_compiled_each_time(folder):
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("fastnn.kernels.cache.source_digest", lambda: "edited"),
         ("numba.__version__", "0.0"),
         ("numpy.__version__", "0.0"),
         ("sys.version", "0.0"),
@@ -133,10 +144,10 @@ def test_what_cannot_be_replaced_is_compiled_each_time(folder):
         ("fastnn.kernels.jit.OPTIONS", jit.OPTIONS | {"fastmath": {"contract"}}),
         ("fastnn.kernels.jit.OPTIONS", jit.OPTIONS | {"error_model": "python"}),
     ],
-    ids=["source", "numba", "numpy", "python", "optimisation", "fastmath", "error-model"],
+    ids=["numba", "numpy", "python", "optimisation", "fastmath", "error-model"],
 )
 def test_another_key_is_a_miss(name, value, folder, monkeypatch):
-    """Edited source, other versions, settings or options: compiled anew, beside the old files, which stay and are good."""
+    """Other versions, settings or options: compiled anew, beside the old files, which stay and are good."""
     compiles()
     before = contents(folder)
     with monkeypatch.context() as patch:
@@ -224,3 +235,196 @@ def test_two_processes_at_once(folder):
         assert out in (COMPILED, "1 True\n", LOADED)
     assert len(contents(folder)) == 2
     assert compiles() == []
+
+
+def test_edited_source_is_a_miss(folder, monkeypatch):
+    compiles()
+    before = contents(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(cache, "SOURCE", "edited")
+        patch.setattr(cache, "source_digest", lambda: "edited")
+        assert compiles() == ["relu", "leaky_relu"]
+        assert compiles() == []
+    assert before.items() < contents(folder).items()
+    assert compiles() == []
+
+
+def test_what_was_imported_before_an_upgrade_is_not_kept(folder, monkeypatch):
+    """The files are others by now: nobody who imports them may find this process's code."""
+    monkeypatch.setattr(cache, "source_digest", lambda: "upgraded")
+    assert compiles() == compiles() == ["relu", "leaky_relu"]
+    assert not contents(folder)
+
+
+# A slope and the length of a workspace: by a constant and a helper in other files than what is called.
+UPGRADED = """
+import sys; sys.path.insert(0, sys.argv[1])
+import numpy as np, fastnn, fastnn.jit
+net = fastnn.Sequential(fastnn.Dense(1), input_shape=1).compiled()
+print(fastnn.ops.leaky_relu(np.array([-1.0]))[0], fastnn.jit.workspace(net, 1).size)
+"""
+EDITS = ("constants.py", "LEAKY_SLOPE = 0.01", "LEAKY_SLOPE = 0.5"), ("kernels/workspace.py", "+ LINE) //", "+ 2 * LINE) //")
+
+
+def test_an_upgrade_never_runs_old_code(tmp_path):
+    """A copy of the package, used, edited, and used again with the same cache: each time its own code, then loaded again."""
+    package, kept = tmp_path / "fastnn", tmp_path / "cache"
+    shutil.copytree(Path(cache.__file__).parents[1], package, ignore=shutil.ignore_patterns("__pycache__"))
+    old = output(UPGRADED, tmp_path, FASTNN_CACHE_DIR=kept)
+    before = set(kept.iterdir())
+    assert {path.name.partition("-")[0] for path in before} == {"leaky_relu", "leaky_relu_at", "workspace"}
+    for name, text, other in EDITS:
+        content = (package / name).read_text()
+        assert text in content
+        (package / name).write_text(content.replace(text, other))
+    new = output(UPGRADED, tmp_path, FASTNN_CACHE_DIR=kept)
+    slope, size = map(float, old.split())
+    assert slope == -0.01
+    assert new == f"-0.5 {size + LINE // 4:.0f}\n"
+    after = set(kept.iterdir())
+    assert len(after) == 2 * len(before)
+    assert output(UPGRADED, tmp_path, FASTNN_CACHE_DIR=kept) == new
+    assert set(kept.iterdir()) == after
+
+
+# Trains a network, and prints how many functions of every kind were compiled, and how many loaded.
+EVERY_KIND = """
+import numpy as np, fastnn, fastnn.jit
+from fastnn.kernels import cache, relu
+loads, load = [], cache.DiskCache._load
+def counted(self, *arguments):
+    loads.append(load(self, *arguments))
+    return loads[-1]
+cache.DiskCache._load = counted
+model = fastnn.Sequential(fastnn.Dense(3, "relu"), fastnn.Dense(2), input_shape=2)
+x, y = np.ones((4, 2), np.float32), np.arange(4) % 2
+model.fit(relu(x), y, epochs=1, verbose=0)
+net = model.compiled()
+fastnn.jit.step(net, x, y, fastnn.jit.workspace(net, 4))
+print(sum(found is None for found in loads), sum(found is not None for found in loads))
+"""
+
+
+def test_kernels_shared_functions_and_networks_are_all_loaded():
+    """In the suite's own directory: the first process may have to compile what the second one loads."""
+    compiled, loaded = map(int, output(EVERY_KIND).split())
+    assert output(EVERY_KIND) == f"0 {compiled + loaded}\n"
+    assert compiled + loaded > 12
+
+
+# One of 8 that start at once: kernels in an order, dtypes and ranks of its own. Prints what was wrong.
+CROWD = """
+import sys, numpy as np
+from fastnn.kernels import leaky_relu, relu
+number, kernels = int(sys.argv[1]), {relu: 2, leaky_relu: 1.99}
+z = np.array([[-1.0, 2, 0], [0, 0, 0]])[None if number % 2 else slice(None)]
+for place in range(2):
+    kernel, total = list(kernels.items())[(place + number // 2) % 2]
+    for dtype in (np.float32, np.float64)[:: (-1) ** number]:
+        a = np.asarray(z.T if number % 4 > 1 else z, dtype)
+        result = kernel(a)
+        if abs(result.sum() - total) > 1e-6 or result.dtype != dtype:
+            print(kernel.__name__, result)
+"""
+ROUNDS = int(os.environ.get("FASTNN_TEST_ROUNDS", "1"))
+
+
+@pytest.mark.parametrize("number", range(ROUNDS))
+def test_eight_processes_at_once(number, tmp_path):
+    """From an empty cache, several dtypes, ranks and layouts: no wrong result there, or in a later process."""
+    everyone = [start("-c", CROWD, place, FASTNN_CACHE_DIR=tmp_path / "cache") for place in range(8)]
+    assert [finish(process) for process in everyone] == [(0, "", "")] * 8
+    left = sorted((tmp_path / "cache").iterdir())
+    assert {path.suffix for path in left} == {".bin"}
+    for place in (0, 3):
+        assert output(CROWD, place, FASTNN_CACHE_DIR=tmp_path / "cache") == ""
+    assert sorted((tmp_path / "cache").iterdir()) == left
+
+
+# Where little or nothing can be kept --------------------------------------------------------------------------------
+
+
+def test_a_full_disk(folder, monkeypatch):
+    """A file system without room for the code: compiled each time, in silence, and no piece of a file stays."""
+    folder.mkdir()
+    monkeypatch.setattr(cache.os, "fdopen", lambda handle, mode: Full(handle))
+    assert compiles() == compiles() == ["relu", "leaky_relu"]
+    assert not list(folder.iterdir())
+
+
+class Full:
+    """A file on a disk that fills up amid a write."""
+
+    def __init__(self, handle):
+        self.handle = handle
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        os.close(self.handle)
+
+    def write(self, content):
+        os.write(self.handle, content[:1000])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@POSIX
+def test_a_small_file_system(tmp_path):
+    """The same on a real one, where this user may mount it."""
+    folder = tmp_path / "small"
+    folder.mkdir(mode=0o700)
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k,mode=0700", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("may not mount")
+    try:
+        assert output(PROGRAM, FASTNN_CACHE_DIR=folder) == COMPILED
+        assert not [path for path in folder.iterdir() if path.suffix != ".bin"]
+        assert sum(path.stat().st_size for path in folder.iterdir()) < 16384
+    finally:
+        subprocess.run(["umount", folder], check=True)
+
+
+@POSIX
+def test_without_a_home(tmp_path):
+    """No directory can be made: nothing is kept, and nothing is said but that."""
+    status, out, err = run("-c", PROGRAM, FASTNN_CACHE_DIR=None, XDG_CACHE_HOME=None, HOME="/dev/null", FASTNN_QUIET="0")
+    assert (status, out) == (0, COMPILED)
+    assert err.splitlines() == [
+        "fastnn: compiling kernels for this CPU, some seconds (nothing is kept: no private cache directory)"
+    ]
+
+
+def test_a_package_in_a_zip_file_that_is_read_only(tmp_path):
+    """It compiles the same code as the installed one, and finds it."""
+    package, packed = Path(cache.__file__).parents[1], tmp_path / "fastnn.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in package.rglob("*.py"):
+            archive.write(path, path.relative_to(package.parent))
+    packed.chmod(0o400)
+    code = f"import sys; sys.path.insert(0, sys.argv[1])\n{PROGRAM}\nimport fastnn; print(fastnn.__file__)"
+    expected = f"{tmp_path}/fastnn.zip/fastnn/__init__.py\n"
+    for first in (COMPILED, LOADED):
+        assert output(code, packed, FASTNN_CACHE_DIR=tmp_path / "cache") == first + expected
+
+
+# Where Numba changes ------------------------------------------------------------------------------------------------
+
+
+def changed(*args):
+    raise TypeError("unserialize_library() takes no such argument")
+
+
+@pytest.mark.parametrize("name", ["_rebuild", "_reduce"])
+@pytest.mark.parametrize("there", [True, False], ids=["another", "none"])
+def test_a_numba_that_keeps_no_code(name, there, folder, monkeypatch):
+    """Its private interface is another, or gone: one warning in a process, and everything is compiled."""
+    if name == "_rebuild":
+        compiles()
+    monkeypatch.setattr(cache, "_unusable", [])
+    if there:
+        monkeypatch.setattr(CompileResult, name, changed)
+    else:
+        monkeypatch.delattr(CompileResult, name)
+    with pytest.warns(RuntimeWarning, match="^fastnn cannot keep compiled code with numba ") as caught:
+        assert compiles() == compiles() == ["relu", "leaky_relu"]
+    assert len(caught) == 1

@@ -2,7 +2,8 @@
 
 Numba's own cache keeps an index that two processes can leave pointing at the wrong code, and its key knows neither the
 compiler's options nor the functions that a kernel calls. Here the key holds them all, a file is replaced whole, and its
-content is checked when it is read. Whatever goes wrong is a miss: the kernel is compiled, and nothing else happens.
+content is checked when it is read. Whatever goes wrong is a miss: the kernel is compiled, and nothing else happens. Only
+where Numba itself no longer does what is asked of it, a warning says once that nothing is kept.
 """
 
 import functools
@@ -13,6 +14,7 @@ import pickle
 import stat
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -20,10 +22,8 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba.core import config
+from numba.core import compiler, config, serialize
 from numba.core.caching import NullCache
-from numba.core.compiler import CompileResult
-from numba.core.serialize import dumps
 
 
 class DiskCache(NullCache):
@@ -34,14 +34,14 @@ class DiskCache(NullCache):
         self._made_with = (function.__module__, function.__qualname__, _ordered(options))
         self._on_miss = on_miss
 
-    def load_overload(self, sig: Any, target_context: Any) -> CompileResult | None:
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
         """The compiled code for the argument types. A damaged, foreign or unreadable file counts as none."""
         found = self._load(sig, target_context)
         if found is None:
             self._on_miss()
         return found
 
-    def _load(self, sig: Any, target_context: Any) -> CompileResult | None:
+    def _load(self, sig: Any, target_context: Any) -> Any:
         key, path = self._key(sig, target_context.codegen())
         if path is None:
             return None
@@ -54,24 +54,30 @@ class DiskCache(NullCache):
             stored_key, reduced = pickle.loads(payload)
             if stored_key != key:
                 return None
-            result = CompileResult._rebuild(target_context, *reduced)
-            return result if tuple(result.signature.args) == tuple(sig) else None
         except Exception:
             return None
+        try:
+            result = compiler.CompileResult._rebuild(target_context, *reduced)
+            return result if tuple(result.signature.args) == tuple(sig) else None
+        except Exception as error:  # the file is whole and of this very version, so it is Numba that has changed
+            _give_up(error)
+            return None
 
-    def save_overload(self, sig: Any, cres: CompileResult) -> None:
+    def save_overload(self, sig: Any, cres: Any) -> None:
         """Keep the compiled code for other processes, if it can be kept."""
         key, path = self._key(sig, cres.codegen)
-        if path is None or cres.lifted or cres.library.has_dynamic_globals:
+        if path is None or cres.lifted or cres.library.has_dynamic_globals or source_digest() != SOURCE:
             return
         try:
-            payload = dumps((key, cres._reduce()))
+            payload = serialize.dumps((key, cres._reduce()))
             _replace(path, hashlib.sha256(payload).digest() + payload)
-        except Exception:
+        except OSError:  # a full disk, say
             return
+        except Exception as error:
+            _give_up(error)
 
     def _key(self, sig: Any, codegen: Any) -> tuple[str, Path | None]:
-        folder = directory()
+        folder = None if _unusable else directory()
         versions = (
             sys.version,
             numba.__version__,
@@ -80,7 +86,7 @@ class DiskCache(NullCache):
             config.OPT,
             config.DEBUGINFO_DEFAULT,
         )
-        key = repr((self._made_with, str(sig), codegen.magic_tuple(), versions, source_digest()))
+        key = repr((self._made_with, str(sig), codegen.magic_tuple(), versions, SOURCE))
         name = f"{self._name}-{hashlib.sha256(key.encode()).hexdigest()[:32]}.bin"
         return key, folder and folder / name
 
@@ -90,7 +96,6 @@ def directory() -> Path | None:
     return _private(os.environ.get("FASTNN_CACHE_DIR", _default()))
 
 
-@functools.cache
 def source_digest() -> str:
     """A hash of fastnn's source: a kernel's code depends on its callees in other files."""
     digest = hashlib.sha256()
@@ -148,3 +153,21 @@ def _replace(path: Path, content: bytes) -> None:
     except BaseException:
         Path(temporary).unlink()
         raise
+
+
+# As it was imported. Who upgrades fastnn beside a running process must not find that process's old code under the new key:
+# what is compiled is kept only while the files are still these. Reading them takes 1.5 ms.
+SOURCE = source_digest()
+
+_unusable: list[Exception] = []
+
+
+def _give_up(error: Exception) -> None:
+    """Keep nothing more in this process, and say so once."""
+    if not _unusable:
+        _unusable.append(error)
+        warnings.warn(
+            f"fastnn cannot keep compiled code with numba {numba.__version__}, and compiles it in each process: {error!r}",
+            RuntimeWarning,
+            stacklevel=2,
+        )

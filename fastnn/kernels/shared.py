@@ -11,13 +11,16 @@ may give an array: it stands for its first element's, and stays in memory until 
 address alone.
 """
 
+import _thread
 import ctypes
+import os
 import typing
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba.core import types
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.errors import TypingError
 from numba.core.imputils import lower_builtin
 from numba.core.registry import CPUDispatcher
@@ -44,19 +47,40 @@ class Slot:
 
     def fill(self) -> None:
         """Compile, or load from disk."""
-        self.dispatcher.compile(self.signature.args)
-        result = self.dispatcher.overloads[self.signature.args]
-        self._address.value = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+        with global_compiler_lock:
+            self.dispatcher.compile(self.signature.args)
+            result = self.dispatcher.overloads[self.signature.args]
+            self._address.value = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int64)
 def _fill(number: int) -> None:
-    """What compiled code calls, from any thread, with or without the GIL, where a slot is empty."""
-    _slots[number].fill()
+    """What compiled code calls, from any thread, with or without the GIL, where a slot is empty.
+
+    No exception passes through compiled code, so Ctrl-C is put off until the slot is full.
+    """
+    interrupted = False
+    while True:
+        try:
+            _slots[number].fill()
+            break
+        except KeyboardInterrupt:
+            interrupted = True
+    if interrupted:
+        _thread.interrupt_main()
 
 
 FILL = "fastnn.fill"
 name_address(FILL, ctypes.cast(_fill, ctypes.c_void_p).value or 0)
+
+# A fork amid another thread's compiling would leave the child a lock that nobody opens and half a compiler: so it waits
+# until the compiler is done.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 def shared(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,0 +1,295 @@
+"""Threads, forks and Ctrl-C: each in a process of its own, which ends by itself with every thread's stack if it hangs."""
+
+import importlib.util
+import os
+from pathlib import Path
+
+import pytest
+from processes import run
+
+import fastnn
+
+POSIX = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks and signals to oneself are POSIX's")
+
+# A network whose steps two threads share, and what training it gives.
+PRELUDE = """
+import faulthandler
+faulthandler.dump_traceback_later(300, exit=True)
+import os, signal, sys, threading, time, warnings
+import numpy as np
+import fastnn
+from fastnn import compiled, jit, kernels, verify
+warnings.simplefilter("ignore", DeprecationWarning)  # Python's word on a fork beside threads, which this is about
+fastnn.set_num_threads(2)
+compiled.SMALL = 0
+
+def network(seed=0):
+    return fastnn.Sequential(fastnn.Dense(16, "tanh"), fastnn.Dense(3), input_shape=4, seed=seed)
+
+x = np.random.default_rng(0).uniform(-1, 1, (2048, 4)).astype(np.float32)
+y = np.arange(2048) % 3
+
+def trained(seed=0, epochs=3):
+    model = network(seed)
+    assert not model.fit(x, y, epochs=epochs, batch_size=1024, verbose=0).interrupted
+    return model.parameters
+
+def at_once(work, threads):
+    everyone, begin, wrong = [], threading.Barrier(threads), []
+    def run(number):
+        begin.wait()
+        try:
+            work(number)
+        except BaseException as error:
+            wrong.append(error)
+    everyone = [threading.Thread(target=run, args=(number,)) for number in range(threads)]
+    [thread.start() for thread in everyone]
+    [thread.join() for thread in everyone]
+    assert not wrong, wrong
+"""
+
+
+def does(code, *arguments, **environment):
+    """The code ends well and prints `done`."""
+    assert run("-c", f"{PRELUDE}\n{code}\nprint('done')", *arguments, **environment) == (0, "done\n", "")
+
+
+# Threads -------------------------------------------------------------------------------------------------------------
+
+KERNELS = """
+def call_all(number):
+    names = sys.argv[1:] or kernels.__all__
+    calls = [call for call in verify.CALLS[: len(verify.CALLS) // 2] if call.kernel in names]
+    first = number * len(calls) // 8
+    for call in calls[first:] + calls[:first]:
+        for dtype in verify.DTYPES[:: (-1) ** number]:
+            assert verify._error(call, dtype) <= verify._bound(call, dtype), call
+at_once(call_all, 8)
+"""
+
+
+def test_eight_threads_call_every_kernel():
+    """Each begins with another kernel, in a process that has loaded none."""
+    does(KERNELS)
+
+
+def test_eight_threads_compile_at_once():
+    """Nothing is kept on disk, so each kernel and each shared function is compiled by whoever comes first."""
+    does(KERNELS, "relu", "sigmoid_da_to_dz", "dropout", "sgd_step", "mean_squared_error", FASTNN_CACHE_DIR="")
+
+
+def test_eight_models_are_trained_at_once():
+    """With two threads for whoever gets them: the bits of each model are those of training alone."""
+    does("""
+found = [None] * 8
+def train(number):
+    found[number] = trained(number)
+at_once(train, 8)
+assert all(np.array_equal(trained(number), found[number]) for number in range(8))
+""")
+
+
+PRANGE = """
+from numba import njit, prange, threading_layer
+from fastnn.kernels import conv2d_forward, dense_dz_to_dtheta, dense_forward, max_pool2d_forward, relu, softmax_cross_entropy
+
+@njit(parallel=True)
+def together(net, x, y, spaces, images, costs):
+    for i in prange(images.shape[0]):
+        own = jit.apart(net)
+        z = relu(max_pool2d_forward(conv2d_forward(images[i : i + 1], images[:1, :, :3, :3], images[0, 0, 0, :1]), 2))
+        theta = dense_dz_to_dtheta(x, dense_forward(x, own.parameters[:15].reshape((5, 3))))
+        costs[i] = jit.cost(own, x, y, spaces[i]) + z.sum() + theta.sum() + softmax_cross_entropy(x, y)
+        jit.step(own, x, y, spaces[i])
+
+net = network().compiled()
+spaces = np.stack([jit.workspace(net, 64)] * 40)
+images = np.repeat(np.random.default_rng(1).uniform(-1, 1, (1, 2, 6, 6)), 40, axis=0).astype(np.float32)
+images = np.ascontiguousarray(images)
+for _ in range(5):
+    costs = np.zeros(40)
+    together(net, x[:64], y[:64], spaces, images, costs)
+    assert np.isfinite(costs).all() and (costs == costs[0]).all(), costs
+assert threading_layer() == sys.argv[1]
+before = trained()
+if pid := os.fork():
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+else:
+    os._exit(not np.array_equal(trained(), before))
+"""
+
+
+@POSIX
+@pytest.mark.parametrize("layer", ["workqueue", "omp", "tbb"])
+def test_prange_of_the_users_own(layer):
+    """Around kernels and networks that are not compiled yet; then training by two threads, and in a fork."""
+    if layer == "tbb" and importlib.util.find_spec("tbb") is None:
+        pytest.skip("tbb is not installed")
+    does(PRANGE, layer, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS=2)
+
+
+# Forks ---------------------------------------------------------------------------------------------------------------
+
+FORKS = f"""{PRELUDE}
+import concurrent.futures, multiprocessing
+
+def child(seed):
+    assert kernels.relu(x[:2]).min() == 0
+    return trained(seed).tolist()
+
+if __name__ == "__main__":
+    kernels.tanh(x)
+    expected = [trained(seed).tolist() for seed in range(4)]
+    for _ in range(5):
+        if pid := os.fork():
+            assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        else:
+            os._exit(child(1) != expected[1])
+    for method in ("fork", "spawn"):
+        context = multiprocessing.get_context(method)
+        with context.Pool(2) as pool:
+            assert pool.map(child, range(4)) == expected
+        with concurrent.futures.ProcessPoolExecutor(2, mp_context=context) as executor:
+            assert list(executor.map(child, range(4))) == expected
+    print("done")
+"""
+
+
+@POSIX
+def test_children_train(tmp_path):
+    """After kernels and training by two threads in the parent: os.fork, and pools that fork and spawn."""
+    program = tmp_path / "forks.py"
+    program.write_text(FORKS)
+    assert run(program, PYTHONPATH=Path(fastnn.__file__).parents[1]) == (0, "done\n", "")
+
+
+@POSIX
+def test_a_fork_while_another_thread_compiles():
+    """The fork waits for the compiler, and the child compiles what it needs itself."""
+    does("""
+names, wrong = ("relu", "sigmoid", "tanh", "elu", "softplus", "silu"), []
+def compile_all():
+    for name in names:
+        getattr(kernels, name)(np.ones(3))
+thread = threading.Thread(target=compile_all)
+thread.start()
+number = 0
+while thread.is_alive():
+    time.sleep(0.05)
+    number += 1
+    if pid := os.fork():
+        wrong += [number] if os.waitpid(pid, 0)[1] else []
+    else:
+        faulthandler.cancel_dump_traceback_later()
+        faulthandler.dump_traceback_later(60, exit=True)
+        a = kernels.identity(np.ones(3)) if number % 4 == 1 else kernels.relu(np.ones(3, np.float64))
+        os._exit(a.sum() != 3)
+thread.join()
+assert number > 2 and not wrong, (number, wrong)
+""", FASTNN_CACHE_DIR="")  # fmt: skip
+
+
+# Ctrl-C and other threads --------------------------------------------------------------------------------------------
+
+
+@POSIX
+@pytest.mark.parametrize("threads", [1, 2])
+def test_ctrl_c_ends_a_training(threads):
+    """At any time, 60 times: the history says so, the model is not written any more, and all goes on."""
+    does(f"""
+fastnn.set_num_threads({threads})
+trained()
+delays = np.random.default_rng(2).uniform(0.0, 0.1, 60)
+waited = []
+for delay in delays:
+    model, sent = network(), []
+    def interrupt():
+        time.sleep(delay)
+        sent.append(time.perf_counter())
+        os.kill(os.getpid(), signal.SIGINT)
+    thread = threading.Thread(target=interrupt)
+    try:
+        thread.start()
+        history = model.fit(x, y, epochs=100000, batch_size=256, verbose=0)
+        waited.append(time.perf_counter() - sent[0])
+        assert history.interrupted
+    except KeyboardInterrupt:  # before the first epoch or after the last
+        pass
+    left = model.parameters.copy()
+    thread.join()
+    time.sleep(0.001)
+    assert np.array_equal(model.parameters, left)
+assert len(waited) > 30 and np.median(waited) < 0.5, waited
+assert np.array_equal(trained(), trained())
+assert compiled.threads._pool(os.getpid()).busy.acquire(blocking=False)
+""")
+
+
+@POSIX
+def test_ctrl_c_amid_compiling():
+    """A shared function is compiled to its end before the interrupt is raised; no call fails in its stead."""
+    does("""
+from numba import njit
+from fastnn.kernels import shared
+fill, left = shared.Slot.fill, [3]
+def interrupted(self):
+    left[0] -= 1
+    if left[0] >= 0:
+        raise KeyboardInterrupt
+    fill(self)
+shared.Slot.fill = interrupted
+try:
+    kernels.relu(x)
+    time.sleep(5)
+except KeyboardInterrupt:
+    left.append("seen")
+assert left == [-1, "seen"], left
+assert kernels.relu(x).max() == x.max()
+""")
+
+
+def test_other_threads_go_on():
+    """While a kernel and a training run, a thread of Python's counts on."""
+    does("""
+a = np.ones((1500, 1500))
+kernels.matmul(a[:9], a)
+trained()
+for work in (lambda: kernels.matmul(a, a), lambda: trained(epochs=30)):
+    ticks, ended = [], threading.Event()
+    def count():
+        while not ended.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+    thread = threading.Thread(target=count)
+    thread.start()
+    begun = time.perf_counter()
+    work()
+    end = time.perf_counter()
+    ended.set()
+    thread.join()
+    among = sum(begun < tick < end for tick in ticks)
+    assert among > 5 and among > 50 * (end - begun), (among, end - begun)
+""")
+
+
+def test_nothing_of_the_process_is_changed():
+    """Numba's threads, NumPy's error state, denormal numbers, rounding, signal handlers."""
+    does("""
+import numba
+def state():
+    tiny = np.array([1e-40], np.float32)
+    handlers = [signal.getsignal(number) for number in signal.valid_signals()]
+    rounded = np.array([1, -1], np.float64) / 3 * np.float64(1e300) + 1
+    numbers = (tiny * np.float32(1)).tobytes(), rounded.tobytes()
+    return numba.get_num_threads(), np.geterr(), numbers, handlers, os.environ.copy()
+before = state()
+trained()
+kernels.sigmoid(np.array([np.nan, 1e-40, -1e4, np.inf], np.float32))
+kernels.softmax(np.array([[1e-310, 800.0, -800.0]]))
+assert state() == before
+assert before[2][0] == np.array([1e-40], np.float32).tobytes()
+assert np.array_equal(trained(), trained())
+with np.errstate(all="raise"):
+    kernels.sigmoid(np.array([-1e4, 1e4, 1e-40], np.float32))
+    np.ones(3) / 3
+""")
