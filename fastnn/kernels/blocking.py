@@ -20,6 +20,7 @@ from fastnn.kernels.simd import LINE, VECTORS, registers
 from fastnn.kernels.tiles import (
     added,
     element_size,
+    form,
     full_rows,
     lanes,
     load,
@@ -28,8 +29,8 @@ from fastnn.kernels.tiles import (
     rank_one,
     rank_one_kept,
     store,
-    tile,
     zero_of,
+    zeros,
 )
 
 Place = tuple[int, int, int]  # of a matrix: its address, and the steps from row to row and from column to column
@@ -175,18 +176,18 @@ def _under_panel(
         start, target, soon = (s, s_row), (c, c_row), (ahead, near, further, begin, begin + share)
         if n == whole:
             if by_rows and r == 0:
-                _run(tile(zero, full_rows(zero), VECTORS), k, above, last, (b, b_row), start, target, None, soon, panel)
+                _run(form(zero, full_rows(zero), VECTORS), k, above, last, (b, b_row), start, target, None, soon, panel)
             else:
-                _run(tile(zero, full_rows(zero), VECTORS), k, above, last, beside, start, target, None, soon, None)
+                _run(form(zero, full_rows(zero), VECTORS), k, above, last, beside, start, target, None, soon, None)
         else:
             for j in range(0, n, width):
                 start, target, count = (s + j * size if s != 0 else 0, s_row), (c + j * size, c_row), min(width, n - j)
                 if by_rows and r == 0:
                     here = (b + j * size, b_row)
-                    _run(tile(zero, full_rows(zero), 1), k, above, last, here, start, target, count, soon, panel + j * size)
+                    _run(form(zero, full_rows(zero), 1), k, above, last, here, start, target, count, soon, panel + j * size)
                 else:
                     here = (panel + j * size, whole * size)
-                    _run(tile(zero, full_rows(zero), 1), k, above, last, here, start, target, count, soon, None)
+                    _run(form(zero, full_rows(zero), 1), k, above, last, here, start, target, count, soon, None)
         begin += share
         a += part
         c += rows * c_row
@@ -206,13 +207,13 @@ def _row_of_tiles(
         beside, start, target = (b, b_row), (s, s_row), (c, c_row)
         if columns <= width:
             if last == 0:
-                _run(tile(zero, 1, 1), k, above, last, beside, start, target, columns, soon, None)
+                _run(form(zero, 1, 1), k, above, last, beside, start, target, columns, soon, None)
             else:
-                _run(tile(zero, full_rows(zero), 1), k, above, last, beside, start, target, columns, soon, None)
+                _run(form(zero, full_rows(zero), 1), k, above, last, beside, start, target, columns, soon, None)
         elif wide == WIDE:
-            _run(tile(zero, 1, WIDE), k, above, last, beside, start, target, None, soon, None)
+            _run(form(zero, 1, WIDE), k, above, last, beside, start, target, None, soon, None)
         else:
-            _run(tile(zero, full_rows(zero), VECTORS), k, above, last, beside, start, target, None, soon, None)
+            _run(form(zero, full_rows(zero), VECTORS), k, above, last, beside, start, target, None, soon, None)
         n -= columns
         c += columns * size
         b += columns * size
@@ -220,15 +221,15 @@ def _row_of_tiles(
 
 
 @compiled
-def _run(t, k, above, last, beside, start, target, count, soon, copy):
-    """One tile: c = s + a b, block by block; t is a tile of zeros. b's rows go to copy, a full tile's apart, or to None.
+def _run(kind, k, above, last, beside, start, target, count, soon, copy):
+    """One tile of a form: c = s + a b, block by block. b's rows go to copy, a full tile's apart, or to None.
 
     Meanwhile it asks for its part of c, and for rows begin <= i < end, as wide as a full tile, of what is needed soon: they
     are `near` each other, as many as a row has elements; then come the next ones, `further` on.
     """
     (a, a_row, a_col), (b, b_row), (s, s_row), (c, c_row) = above, beside, start, target
     ahead, near, further, begin, end = soon
-    zero = zero_of(t)
+    zero, t = zero_of(kind), zeros(kind)
     wide, panel = VECTORS * lanes(zero), VECTORS * lanes(zero) * element_size(zero)
     block = blocks_of(k)
     done, offset = 0, 0

@@ -1,7 +1,7 @@
 """How a kernel hands an array back to Python: the `out` that it was given, without asking what class an array has.
 
-Numba's own way unpickles the class, ndarray, at each return: 0.2 of 0.85 us a call, though it then finds that the array is one
-that came in and returns that. Here a returned array that came in is of the class it came with.
+Numba's own way unpickles the class, ndarray, at each return: 0.2 of 0.85 us a call, though it then finds that the array is
+one that came in and returns that. Here a returned array that came in is of the class it came with.
 """
 
 from collections.abc import Iterator

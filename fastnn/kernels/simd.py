@@ -17,6 +17,7 @@ from numba.extending import models, register_model
 VECTORS = 3
 
 LINE = 64  # bytes of a cache line
+POINTER = ir.IntType(64).as_pointer()  # to an int64
 
 _PROBE = """
 define <16 x float> @sum(<16 x float> %a, <16 x float> %b) {{
@@ -67,6 +68,9 @@ class Tile(types.Type):
     @property
     def value(self) -> ir.ArrayType:
         return ir.ArrayType(self.vector, self.rows * self.vectors)
+
+    def zero(self) -> ir.Constant:
+        return ir.Constant(self.element, 0.0)
 
     def zeros(self) -> ir.Constant:
         return ir.Constant(self.value, None)

@@ -52,12 +52,11 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
 
 from typing import Any
 
-from llvmlite import ir
 from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import LINE, VECTORS, Code, Form, Tile, full_rows_of, indices, integer, registers
+from fastnn.kernels.simd import LINE, POINTER, VECTORS, Code, Form, Tile, full_rows_of, indices, integer, registers
 
 
 @intrinsic(prefer_literal=True)
@@ -122,7 +121,7 @@ def vectors_of(typing_context, form):
 
 @intrinsic
 def zero_of(typing_context, form):
-    return form.tile.dtype(form), lambda context, builder, signature, args: ir.Constant(form.tile.element, 0.0)
+    return form.tile.dtype(form), lambda context, builder, signature, args: form.tile.zero()
 
 
 @intrinsic
@@ -149,7 +148,7 @@ def write(typing_context, value, address):
 @intrinsic
 def read_integer(typing_context, address):
     def generate(context, builder, signature, args):
-        return builder.load(builder.inttoptr(args[0], ir.IntType(64).as_pointer()), align=8)
+        return builder.load(builder.inttoptr(args[0], POINTER), align=8)
 
     return types.int64(types.int64), generate
 
@@ -157,7 +156,7 @@ def read_integer(typing_context, address):
 @intrinsic
 def write_integer(typing_context, value, address):
     def generate(context, builder, signature, args):
-        builder.store(args[0], builder.inttoptr(args[1], ir.IntType(64).as_pointer()), align=8)
+        builder.store(args[0], builder.inttoptr(args[1], POINTER), align=8)
         return context.get_dummy_value()
 
     return types.none(types.int64, types.int64), generate
@@ -173,7 +172,7 @@ def read_integers(typing_context, address, count):
         values = []
         for i in range(result.count):
             place = builder.add(args[0], integer(8 * i))
-            values.append(builder.load(builder.inttoptr(place, ir.IntType(64).as_pointer()), align=8))
+            values.append(builder.load(builder.inttoptr(place, POINTER), align=8))
         return context.make_tuple(builder, result, values)
 
     return result(types.int64, count), generate
