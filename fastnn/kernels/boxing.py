@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from llvmlite import ir
 from numba.core import boxing, cgutils, pythonapi, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.numpy_support import as_dtype
+
+from fastnn.kernels.simd import c_function
 
 _numbas = boxing.box_array  # its module puts it among the boxers
 
@@ -32,9 +33,9 @@ def _box(array_type: Any, value: Any, c: Any) -> Any:
 def _returned(array_type: Any, value: Any, class_: Any, c: Any) -> Any:
     """Call what finds the array that came in, or makes one of its memory."""
     dtype = c.env_manager.read_const(c.env_manager.add_const(as_dtype(array_type.dtype)))
-    number, pyobj = ir.IntType(32), c.pyapi.pyobj
-    adapt = ir.FunctionType(pyobj, [c.pyapi.voidptr, pyobj, number, number, pyobj])
-    function = cgutils.get_or_insert_function(c.builder.module, adapt, "NRT_adapt_ndarray_to_python_acqref")
+    number, pyobj = c.context.get_value_type(types.intc), c.pyapi.pyobj
+    parameters = [c.pyapi.voidptr, pyobj, number, number, pyobj]
+    function = c_function(c.builder, "NRT_adapt_ndarray_to_python_acqref", pyobj, parameters)
     place = c.builder.bitcast(cgutils.alloca_once_value(c.builder, value), c.pyapi.voidptr)
     return c.builder.call(function, [place, class_, number(array_type.ndim), number(int(array_type.mutable)), dtype])
 

@@ -256,9 +256,14 @@ def name_address(symbol: str, address: int) -> None:
     binding.add_symbol(symbol, address)
 
 
+def c_function(builder: Any, symbol: str, result: ir.Type, parameters: list[ir.Type]) -> Any:
+    """The function of that name outside, as C calls it."""
+    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, parameters), symbol)
+
+
 def call_symbol(builder: Any, symbol: str) -> None:
     """Call the function of that name, which takes nothing and whose result nobody wants."""
-    builder.call(cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), []), symbol), [])
+    builder.call(c_function(builder, symbol, ir.VoidType(), []), [])
 
 
 def call_by_address(context: Any, builder: Any, signature: Any, args: Any, slot: str, fill: str, number: int) -> Any:
@@ -267,8 +272,7 @@ def call_by_address(context: Any, builder: Any, signature: Any, args: Any, slot:
     place = cgutils.add_global_variable(builder.module, code, slot) if slot not in builder.module.globals else None
     place = place or builder.module.get_global(slot)
     with builder.if_then(cgutils.is_null(builder, builder.load(place)), likely=False):
-        filler = cgutils.get_or_insert_function(builder.module, ir.FunctionType(ir.VoidType(), [ir.IntType(64)]), fill)
-        builder.call(filler, [integer(number)])
+        builder.call(c_function(builder, fill, ir.VoidType(), [ir.IntType(64)]), [integer(number)])
     function = builder.load(place)
     with builder.if_then(cgutils.is_null(builder, function), likely=False):
         context.call_conv.return_user_exc(builder, RuntimeError, (f"{slot}: could not be compiled",))
