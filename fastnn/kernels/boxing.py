@@ -1,7 +1,7 @@
 """How a kernel hands an array back to Python: the `out` that it was given, without asking what class an array has.
 
-Numba's own way unpickles the class, ndarray, at each return: 0.2 of 0.85 us a call, though it then finds that the array is one
-that came in and returns that. Here a returned array that came in is of the class it came with.
+Numba's own way unpickles the class, ndarray, at each return: 0.2 of 0.85 us a call, though it then finds that the array is
+one that came in and returns that. Here a returned array that came in is of the class it came with.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,8 @@ def _box(array_type: Any, value: Any, c: Any) -> Any:
     parent = c.context.make_array(array_type)(c.context, c.builder, value=value).parent
     with c.builder.if_else(cgutils.is_not_null(c.builder, parent)) as (came_in, is_new):
         with came_in:
-            c.builder.store(_returned(array_type, value, c.pyapi.get_type(parent), c), result)
+            class_ = c.pyapi.get_type(parent)  # a borrowed reference
+            c.builder.store(_returned(array_type, value, class_, c), result)
             c.context.nrt.decref(c.builder, array_type, value)
         with is_new:
             c.builder.store(_numbas(array_type, value, c), result)
