@@ -23,7 +23,8 @@ def _box(array_type: Any, value: Any, c: Any) -> Any:
     parent = c.context.make_array(array_type)(c.context, c.builder, value=value).parent
     with c.builder.if_else(cgutils.is_not_null(c.builder, parent)) as (came_in, is_new):
         with came_in:
-            c.builder.store(_returned(array_type, value, c.pyapi.get_type(parent), c), result)
+            class_ = c.pyapi.get_type(parent)  # a borrowed reference
+            c.builder.store(_returned(array_type, value, class_, c), result)
             c.context.nrt.decref(c.builder, array_type, value)
         with is_new:
             c.builder.store(_numbas(array_type, value, c), result)

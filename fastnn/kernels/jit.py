@@ -161,7 +161,7 @@ def whole(function: Callable[..., Any]) -> Any:
 
 
 def _entry(contract: Contract, core: Core) -> Callable[..., Any]:
-    """The function that Python calls. It is written out for the kernel's own parameters: 0.1 us above the core's 0.6.
+    """The function that Python calls. It is written out for the kernel's own parameters: 0.1 us above the core's 0.5.
 
     With *args and **kwargs in its place a call took 0.3 us more, and 5 us more with out= by name.
     """
@@ -189,6 +189,8 @@ def {contract.name}({parameters}):
         "core": core,
         "defaults": defaults,
         "ndarray": np.ndarray,
+        "single": np.dtype(np.float32),
+        "double": np.dtype(np.float64),
         "plain": _plain,
         "reason": _reason,
     }
@@ -201,8 +203,8 @@ def _is_usual(contract: Contract, name: str) -> str:
     kind = contract.kinds[name]
     if isinstance(kind, ArrayKind):
         # Once Numba has seen some array that is not plain memory (unaligned, say), it takes byte-swapped ones for native.
-        # And the dtype of what code from the disk cache returns is equal to NumPy's own, but not the same object.
-        native = f"{name}.dtype.isnative"
+        # The two usual dtypes are faster to find than the property; what code from the disk cache returns has others.
+        native = f"({name}.dtype is single or {name}.dtype is double or {name}.dtype.isnative)"
         test = f"type({name}) is ndarray and {native}"
     elif kind is arguments.pair:
         test = f"(type({name}) is int or type({name}) is tuple)"

@@ -1,0 +1,72 @@
+"""The tile stays in registers: no vector goes to the stack or comes from there in the loop over a product's terms."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fastnn.kernels.simd import VECTORS, full_rows_of
+
+CPUS = {"skylake-avx512": 32, "haswell": 16, "neoverse-n1": 32}  # and how many vector registers they have
+ARM = "aarch64-unknown-linux-gnu"
+STACK = re.compile(r"(\(|\[)(%rsp|sp)\b")
+VECTOR = re.compile(r"%[xyz]mm|\bq\d")
+MULTIPLY_ADD = re.compile(r"\s(vfmadd|fmla)")
+
+
+def loops(assembly):
+    """The lines of each innermost loop: from a label to a jump back to it, with no label between."""
+    begin, label = 0, None
+    lines = assembly.splitlines()
+    for place, line in enumerate(lines):
+        if found := re.match(r"(\.?L\w+):", line):
+            begin, label = place, found[1]
+        elif label and re.match(rf"\s+(j|b|cb|tb).*{re.escape(label)}$", line.rstrip()):
+            yield lines[begin + 1 : place]
+
+
+def wide_loops(assembly, rows):
+    """Those over the terms of a full tile."""
+    return [loop for loop in loops(assembly) if sum(bool(MULTIPLY_ADD.search(line)) for line in loop) == rows * VECTORS]
+
+
+def print_assembly(cpu):
+    """For a subprocess, which compiles for that CPU; for ARM it has this machine's compiler work with NEON's registers."""
+    from llvmlite import binding
+
+    from fastnn.kernels import shared, simd, tiles
+
+    if cpu == "neoverse-n1":
+        simd.registers = tiles.registers = lambda: (16, 32)
+    from fastnn.kernels import blocking  # noqa: F401 (it makes the slots)
+
+    for slot in (slot for slot in shared._slots if slot.symbol.startswith("fastnn.kernels.blocking._under_panel")):
+        slot.dispatcher.compile(slot.signature.args)
+        library = slot.dispatcher.overloads[slot.signature.args].library
+        if cpu != "neoverse-n1":
+            print(library.get_asm_str())
+            continue
+        binding.initialize_all_targets()
+        binding.initialize_all_asmprinters()
+        code = re.sub(r'"target-(cpu|features)"="[^"]*"|target (datalayout|triple) = .*', "", library.get_llvm_str())
+        machine = binding.Target.from_triple(ARM).create_target_machine(cpu=cpu, opt=3)
+        print(machine.emit_assembly(binding.parse_assembly(f'target triple = "{ARM}"\n{code}')))
+
+
+@pytest.mark.parametrize("cpu", CPUS)
+def test_no_spills(cpu):
+    """Of the wide tile, whose sums, vectors of b and broadcast fill the registers."""
+    folder = str(Path(__file__).parent)
+    program = f"import sys; sys.path.insert(0, {folder!r}); import test_registers as t; t.print_assembly({cpu!r})"
+    choice = {} if cpu == "neoverse-n1" else {"NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
+    environment = {**os.environ, **choice, "FASTNN_CACHE_DIR": ""}
+    done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
+    if "No available targets" in done.stderr:
+        pytest.skip("this llvmlite has no such target")
+    assert done.returncode == 0, done.stderr
+    found = wide_loops(done.stdout, full_rows_of(CPUS[cpu]))
+    assert len(found) >= 4  # two dtypes, with and without packing
+    assert not [line for loop in found for line in loop if STACK.search(line) and VECTOR.search(line)]
