@@ -115,6 +115,7 @@ LARGE = [
     Setting((1, 2, 300, 220), (9, 2, 7, 7), (2, 2), (3, 3), (1, 1), 1),  # several parts of rows
     Setting((1, 1, 40, 40), (300, 1, 20, 20), (1, 1), (0, 0), (1, 1), 1),  # a window of more than a block of taps
     Setting((40, 7, 6, 6), (30, 7, 3, 3), (1, 1), (0, 0), (1, 1), 1),  # small images, several samples in a vector
+    Setting((25, 31, 5, 6), (33, 31, 3, 3), (1, 1), (1, 1), (1, 1), 1),  # tap rows that meet padding alone are left out
     Setting((1, 1, 300, 220), (40, 1, 5, 5), (2, 1), (2, 2), (1, 1), 1),  # a ring of rows
 ]
 

@@ -8,14 +8,28 @@ Tuples as in planes.py, and
     out      address, and the steps from one sample, row k, row i and cell j to the next
     weights  address of the packed weights, address of the bias, and its step: 0 and a 0 for none
     room     addresses in scratch (`_layout`)
-    block    how many taps, of how many; whether to add to what `out` has
+    block    how many taps, of how many; whether to add to what `out` has; edges (`_edges`)
 """
 
 import numpy as np
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.planes import Images, Sizes, Window, fill_planes, in_place, parts, plane_bytes, tap_offsets
+from fastnn.kernels.planes import (
+    COPIED,
+    IN_PLACE,
+    Images,
+    Sizes,
+    Window,
+    channels_of,
+    fill_planes,
+    framed,
+    in_place,
+    parts,
+    plane_bytes,
+    reached,
+    tap_offsets,
+)
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
@@ -57,14 +71,19 @@ def packed_weights(K, taps, zero):
 
 @shared
 def pack_weights(theta: Images, sizes: Shape, target: int, zero: float) -> None:
-    """Weights (K, C, f_h, f_w), by steps of any sign, as tiles of rows: the rows of a tile are neighbours, then taps."""
+    """Weights (K, C, f_h, f_w), by steps of any sign, as tiles of rows: the rows of a tile are neighbours, then taps.
+
+    These are in the order of `tap_offsets`, for as many channels as are computed at a time.
+    """
     K, C, f_h, f_w = sizes
     first, step_k, step_c, step_h, step_w = theta
     size, rows = element_size(zero), full_rows(zero)
+    channels = channels_of(C, f_h, f_w)
     for k in range(0, K, rows):
         count = min(rows, K - k)
-        for c in range(C):
-            for r in range(f_h):
+        for begin in range(0, C, channels):
+            for tap in range(f_h * min(channels, C - begin)):
+                r, c = tap // min(channels, C - begin), begin + tap % min(channels, C - begin)
                 for s in range(f_w):
                     place = first + k * step_k + c * step_c + r * step_h + s * step_w
                     for row in range(count):
@@ -75,16 +94,26 @@ def pack_weights(theta: Images, sizes: Shape, target: int, zero: float) -> None:
 
 
 @compiled
-def _together(sizes, zero):
-    """How many samples are computed together: one, unless its last vector of cells would leave an eighth of all unused."""
-    cells, width = sizes[5] * sizes[6], lanes(zero)
+def _together(sizes, window, zero):
+    """How many samples are computed together: one, unless an eighth would be lost.
+
+    With one, the last vector of cells may have few of them; and its cells are of so many output rows that all taps count,
+    where with several some meet nothing but padding. Two tiles a row leave most of them out.
+    """
+    H, H_out, W_out, width, inside = sizes[3], sizes[5], sizes[6], lanes(zero), 0
+    for r in range(window[0]):
+        first, behind = reached(H, H_out, r * window[6] - window[4], window[2])
+        inside += behind - first
+    if inside * 8 < window[0] * H_out * 7:
+        return -(-2 * width * VECTORS // W_out)
+    cells = H_out * W_out
     return 1 if -(-cells // width) * width * 7 <= cells * 8 else -(-8 * width * VECTORS // cells)
 
 
 @compiled
 def correlate_bytes(sizes, window, zero):
     """The scratch of `correlate`: planes, ones, a tile, tap offsets. None of it grows with m or K."""
-    part = parts(sizes, window, _together(sizes, zero), element_size(zero))
+    part = parts(sizes, window, _together(sizes, window, zero), element_size(zero))
     return _layout(0, part, zero)[3] + 8 * part[1] * window[0] * window[1] + LINE
 
 
@@ -103,32 +132,35 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
     """All samples of one group."""
     m, C, K, H, W, H_out, W_out = sizes
     size, cells = element_size(zero), window[0] * window[1]
-    part = parts(sizes, window, _together(sizes, zero), size)
+    part = parts(sizes, window, _together(sizes, window, zero), size)
     room = _layout(scratch, part, zero)
     planes = room[0]
     part = in_place(part, sizes, window, image, size)
     samples, channels, rows = part[0], part[1], part[2]
     for i in range(LOW_VECTORS * lanes(zero)):
         write(zero + np.float32(1), room[1] + i * size)
-    tap_offsets(room[3], channels, window, part)
+    noted = 0
     for n in range(0, m, samples):
         if samples > m - n:  # fewer samples side by side: their rows are closer together
-            samples = m - n
-            part = (samples, channels, rows, part[3], part[4], samples * W_out * size, part[6])
-            tap_offsets(room[3], channels, window, part)
+            samples, noted = m - n, 0
+            part = (samples, channels, rows, part[3], part[4], samples * W_out * size, min(part[6], COPIED))
         for i in range(0, H_out, rows):
             target = (out[0] + n * out[1] + i * out[3], out[1], out[2], out[3], out[4])
             for c in range(0, max(C, 1), channels):
                 some = (samples, min(channels, C - c), K, H, W, min(rows, H_out - i), W_out)
                 place = image[0] + n * image[1] + c * image[2]
-                if part[6] != 0:
+                if part[6] != IN_PLACE:
                     fill_planes((place, image[1], image[2], image[3], image[4]), some, window, part, i, planes, zero)
+                    part = framed(part, sizes)
                 else:
                     planes = place + i * image[3]
-                taps = some[1] * cells
+                if noted != some[1]:
+                    noted = some[1]
+                    tap_offsets(room[3], noted, window, part, True)
+                taps, edges = some[1] * cells, _edges(some, window, i)
                 for t in range(0, max(taps, 1), BLOCK):
                     packed = (weights[0] + (c * cells + t) * full_rows(zero) * size, weights[1], weights[2])
-                    block = (min(BLOCK, taps - t), C * cells, c + t > 0)
+                    block = (min(BLOCK, taps - t), C * cells, c + t > 0, edges)
                     where = (planes, room[3] + 8 * t, room[1], room[2])
                     if K == 1:
                         _cells(low_form(zero, 1), form(zero, 1, 1), some, packed, target, where, block)
@@ -143,6 +175,32 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
 
 
 @compiled
+def _edges(sizes, window, row):
+    """The cells of a part that begins with a row, from one to another, all of whose taps meet rows of the image; and these.
+
+    If the taps are more than one block, all are said to do.
+    """
+    m, C, _, H, _, rows, W_out = sizes
+    f_h, f_w, S_h, _, P_h, _, D_h, _ = window
+    if C * f_h * f_w > BLOCK:
+        return 0, m * rows * W_out, (0, 0, 0, 0, 0)
+    top = row * S_h - P_h
+    first, behind = reached(H - (f_h - 1) * D_h, rows, top, S_h)
+    return first * m * W_out, behind * m * W_out, (f_h, H, top, S_h, D_h)
+
+
+@compiled
+def _share(block, done, behind, row_cells):
+    """Which share of a block's taps, from one tap row to another, meets rows of the image under some cells; if not all."""
+    taps, (first_cell, last_cell, (f_h, H, top, S_h, D_h)) = block[0], block[3]
+    if done >= first_cell and behind <= last_cell:
+        return 0, taps
+    low, high = top + done // row_cells * S_h, top + (behind - 1) // row_cells * S_h
+    first = min(f_h, max(0, -(high // D_h)))
+    return first * (taps // f_h), (max(first, min(f_h, (H - 1 - low) // D_h + 1)) - first) * (taps // f_h)
+
+
+@compiled
 def _cells(wide, narrow, sizes, weights, out, room, block):
     """A block of taps for all cells of a part: wide tiles while they fit, then single vectors, cut off at the last cell."""
     m, K, rows, W_out = sizes[0], sizes[2], sizes[5], sizes[6]
@@ -154,13 +212,14 @@ def _cells(wide, narrow, sizes, weights, out, room, block):
     while done < cells:
         is_wide = cells - done >= vectors_of(wide) * width
         count = vectors_of(wide) * width if is_wide else min(width, cells - done)
-        above, source, behind = weights[0], (planes + done * size, table), begin
+        skipped, taps = _share(block, done, done + count, m * W_out)
+        above, source, behind = weights[0] + skipped * full * size, (planes + done * size, table + 8 * skipped), begin
         for k in range(0, K, full):
             last = min(full, K - k) - 1
             bias = (weights[1] + k * weights[2], weights[2], ones)
             corner = (out[0] + k * out[2], out[1], out[2], out[3], out[4])
             target = (corner[0] + done * size, out[2]) if dense else (buffer, vectors_of(wide) * width * size)
-            counts = (block[0], last, dense and block[2], block[2])
+            counts = (taps, last, dense and block[2], block[2])
             if is_wide:
                 _run(wide, counts, above, source, bias, target, None)
             else:

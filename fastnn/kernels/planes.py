@@ -14,7 +14,7 @@ Numbers that go together are tuples:
     window  f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w                  P may be negative: then cells are cut off
     image   address, and the steps in bytes from one sample, channel, row and cell to the next
     part    samples, channels and output rows that are computed at a time; the steps in bytes from one channel, plane and row
-            to the next; whether they are copies
+            to the next; IN_PLACE, COPIED, or FRAMED: copied, where rows outside the image are 0 already
 """
 
 from math import gcd
@@ -27,6 +27,8 @@ from fastnn.kernels.tiles import element_size, gathered, lanes, load_lanes, stor
 Sizes = tuple[int, int, int, int, int, int, int]
 Window = tuple[int, int, int, int, int, int, int, int]
 Images = tuple[int, int, int, int, int]
+
+IN_PLACE, COPIED, FRAMED = 0, 1, 2
 
 # Bytes of planes at a time: they stay in the second-level cache, beside the weights and the results.
 PLANE_BYTES = 512 * 1024
@@ -53,19 +55,32 @@ def line_apart(step):
 
 
 @compiled
+def channels_of(C, f_h, f_w):
+    """How many channels are computed at a time: BLOCK taps at most, or one channel, and about as many each time."""
+    channels = min(C, max(1, BLOCK // (f_h * f_w)))
+    return max(1, -(-C // max(1, -(-C // channels))))
+
+
+@compiled
 def parts(sizes, window, together, size):
     """How the work is cut up, with so many samples together: planes have at most PLANE_BYTES, or one output row."""
     m, C, _, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, _, _, _, D_h, _ = window
-    channels = min(C, max(1, BLOCK // (f_h * f_w)))
-    channels = max(1, -(-C // max(1, -(-C // channels))))
+    channels = channels_of(C, f_h, f_w)
     planes, beyond = phases(f_h, S_h, D_h) * f_w, halo(f_h, S_h, D_h)
     together = max(1, min(min(together, m), PLANE_BYTES // (channels * planes * (H_out + beyond) * W_out * size + 1)))
     step_h = together * W_out * size
     rows = max(1, min(H_out, PLANE_BYTES // (channels * planes * step_h) - beyond))
     rows = -(-H_out // -(-H_out // rows))
     step_q = line_apart((rows + beyond) * step_h)
-    return together, channels, rows, planes * step_q, step_q, step_h, 1
+    return together, channels, rows, planes * step_q, step_q, step_h, COPIED
+
+
+@compiled
+def framed(part, sizes):
+    """The same part after its planes have been filled: if it has all rows, those outside the image stay what they are."""
+    whole = part[6] == COPIED and part[2] == sizes[5]
+    return part[0], part[1], part[2], part[3], part[4], part[5], FRAMED if whole else part[6]
 
 
 @compiled
@@ -75,7 +90,7 @@ def in_place(part, sizes, window, image, size):
     all_inside = sizes[3] >= sizes[5] + (f_h - 1) * D_h and sizes[4] == sizes[6]
     simple = part[0] == 1 and f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0
     if simple and all_inside and image[4] == size and image[3] == sizes[4] * size:
-        return part[0], part[1], part[2], image[2], 0, image[3], 0
+        return part[0], part[1], part[2], image[2], 0, image[3], IN_PLACE
     return part
 
 
@@ -86,16 +101,16 @@ def plane_bytes(part):
 
 
 @compiled
-def tap_offsets(table, channels, window, part):
-    """Where tap (c, r, s) meets output cell (0, 0), from the first plane on: int64 at `table`."""
+def tap_offsets(table, channels, window, part, rows_first):
+    """Where tap (c, r, s) meets output cell (0, 0), from the first plane on: int64 at `table`, by c, r, s or by r, c, s."""
     f_h, f_w, S_h, _, _, _, D_h, _ = window
     kinds = phases(f_h, S_h, D_h)
     for c in range(channels):
         for r in range(f_h):
-            q = r % kinds
+            q, number = r % kinds, r * channels + c if rows_first else c * f_h + r
+            place = c * part[3] + q * f_w * part[4] + (r - q) * D_h // S_h * part[5]
             for s in range(f_w):
-                write_integer(c * part[3] + (q * f_w + s) * part[4] + (r - q) * D_h // S_h * part[5], table)
-                table += 8
+                write_integer(place + s * part[4], table + 8 * (number * f_w + s))
 
 
 @compiled
@@ -134,39 +149,39 @@ def _fill_channels(image, sizes, window, part, first_row, target, zero):
         for s in range(f_w):
             left = s * D_w - P_w
             first, behind = reached(W, W_out, left, S_w)
-            for n in range(m):
-                source = address + n * step_n + top * step_h + left * step_w
-                plane = target + n * W_out * element_size(zero) + (q * f_w + s) * part[4]
-                _fill_plane(
-                    source, (C, step_c, S_h * step_h, S_w * step_w),
-                    (height, above, below, W_out, first, behind), plane, part[3], m * W_out * element_size(zero), zero,
-                )  # fmt: skip
+            source, plane = address + top * step_h + left * step_w, target + (q * f_w + s) * part[4]
+            _fill_plane(
+                (source, C, step_c, m, step_n, S_h * step_h, S_w * step_w),
+                (height, above, below, W_out, first, behind), (plane, part[3], part[5]), part[6] == FRAMED, zero,
+            )  # fmt: skip
 
 
 @compiled
-def _fill_plane(source, steps, ranges, plane, plane_c, plane_h, zero):
+def _fill_plane(image, ranges, plane, framed, zero):
     """One plane of each channel: cells inside the ranges are copied, the others are 0. Columns go in vectors."""
-    C, step_c, step_h, step_w = steps
+    source, C, step_c, m, step_n, step_h, step_w = image
     height, above, below, width, first, behind = ranges
+    target, plane_c, plane_h = plane
     size, lane_count, vector = element_size(zero), lanes(zero), tile(zero, 1, 1)
     for j in range(0, width, lane_count):
         begin, end, count = first - j, behind - j, min(lane_count, width - j)
         for c in range(C):
-            place, cell = plane + c * plane_c + j * size, source + c * step_c + j * step_w
-            for _ in range(above):
-                store(vector, place, 0, 0, count)
-                place += plane_h
-            cell += above * step_h
-            if step_w == size:
-                for _ in range(above, below):
-                    store(load_lanes(vector, cell, begin, end), place, 0, 0, count)
-                    place += plane_h
-                    cell += step_h
-            else:
-                for _ in range(above, below):
-                    store(gathered(vector, cell, step_w, begin, end), place, 0, 0, count)
-                    place += plane_h
-                    cell += step_h
-            for _ in range(below, height):
-                store(vector, place, 0, 0, count)
-                place += plane_h
+            for n in range(m):  # the samples' rows share cache lines
+                place = target + c * plane_c + (n * width + j) * size
+                cell = source + c * step_c + n * step_n + above * step_h + j * step_w
+                if not framed:
+                    for i in range(above):
+                        store(vector, place + i * plane_h, 0, 0, count)
+                    for i in range(below, height):
+                        store(vector, place + i * plane_h, 0, 0, count)
+                place += above * plane_h
+                if step_w == size:
+                    for _ in range(above, below):
+                        store(load_lanes(vector, cell, begin, end), place, 0, 0, count)
+                        place += plane_h
+                        cell += step_h
+                else:
+                    for _ in range(above, below):
+                        store(gathered(vector, cell, step_w, begin, end), place, 0, 0, count)
+                        place += plane_h
+                        cell += step_h

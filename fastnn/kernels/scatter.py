@@ -14,17 +14,18 @@ from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
     added,
+    added_lanes,
     element_size,
     form,
-    full_rows,
     lanes,
     load,
-    load_lanes,
+    most_rows,
     rank_one,
     read,
     read_integer,
     store,
     store_apart,
+    store_lanes,
     tile,
     write,
     write_integer,
@@ -32,6 +33,8 @@ from fastnn.kernels.tiles import (
     zeros,
 )
 
+SUMS = 4  # vectors of sums at a time: each addition waits for the one before
+FEW_SUMS = 2  # where that many are enough
 RING_BYTES = 256 * 1024  # of cols: they stay in the second-level cache
 
 
@@ -49,8 +52,8 @@ def ring(sizes, window, size):
 def scatter_bytes(sizes, window, zero):
     """The scratch of `scatter`: the packed weights, the ring, notes on rows, a vector."""
     size, taps = element_size(zero), sizes[1] * window[0] * window[1]
-    tiles = -(-taps // full_rows(zero)) * full_rows(zero)
-    return tiles * sizes[2] * size + taps * ring(sizes, window, size)[2] + 8 * window[0] + 4 * LINE
+    tiles = -(-taps // most_rows(zero)) * most_rows(zero)
+    return tiles * sizes[2] * size + taps * ring(sizes, window, size)[2] + 8 * window[0] + (3 + SUMS) * LINE
 
 
 @shared
@@ -62,7 +65,7 @@ def scatter(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images,
     rows, kept, step = ring(sizes, window, size)
     beyond = halo(window[0], window[2], window[6])
     weights = -(-scratch // LINE) * LINE
-    cols = -(-(weights + -(-taps // full_rows(zero)) * full_rows(zero) * K * size) // LINE) * LINE
+    cols = -(-(weights + -(-taps // most_rows(zero)) * most_rows(zero) * K * size) // LINE) * LINE
     notes = cols + taps * step
     _pack_taps((K, C, window[0], window[1]), theta, weights, zero)
     for n in range(m):
@@ -82,7 +85,7 @@ def _pack_taps(shape, theta, target, zero):
     """theta (K, C, f_h, f_w) as tiles of taps: the taps of a tile are neighbours, then k."""
     K, C, f_h, f_w = shape
     first, step_k, step_c, step_h, step_w = theta
-    size, full, taps = element_size(zero), full_rows(zero), C * f_h * f_w
+    size, full, taps = element_size(zero), most_rows(zero), C * f_h * f_w
     for tap in range(0, taps, full):
         for row in range(full):
             t = min(tap + row, taps - 1)
@@ -96,7 +99,7 @@ def _pack_taps(shape, theta, target, zero):
 def _make_cols(dz, counts, weights, cols, step, zero):
     """cols_t = theta_kt dz_k for some cells: wide tiles while they fit, then single vectors."""
     K, taps, cells = counts
-    size, width, full = element_size(zero), lanes(zero), full_rows(zero)
+    size, width, full = element_size(zero), lanes(zero), most_rows(zero)
     done = 0
     while done < cells:
         wide = cells - done >= VECTORS * width
@@ -115,7 +118,7 @@ def _make_cols(dz, counts, weights, cols, step, zero):
 def _run(kind, K, last, above, dz, target, step, count):
     """One tile: BLOCK terms from zero, then the next are added."""
     zero, t = zero_of(kind), zeros(kind)
-    size, full, place = element_size(zero), full_rows(zero), dz[0]
+    size, full, place = element_size(zero), most_rows(zero), dz[0]
     for k in range(0, max(K, 1), BLOCK):
         total = t
         for _ in range(min(BLOCK, K - k)):
@@ -146,48 +149,51 @@ def _sum_row(row, sizes, window, cols, notes, da, zero):
             for c in range(C):
                 place = da[0] + c * da[1] + y * da[2] + x * da[3]
                 source = cols[0] + (c * window[0] * f_w + q_w) * cols[2]
-                for j in range(0, columns, width):
-                    total = _sum_cells(source, first + j, W_out, taps, (notes, met), zero)
-                    count = min(width, columns - j)
-                    _put(total, count, place + j * S_w * da[3], S_w * da[3], notes + 8 * window[0], zero)
+                for j in range(0, columns, SUMS * width):
+                    count, step, buffer = min(SUMS * width, columns - j), S_w * da[3], notes + 8 * window[0]
+                    target = (place + j * step, step, count, buffer)
+                    if count > FEW_SUMS * width:
+                        _sum_cells(form(zero, 1, SUMS), source, first + j, W_out, taps, (notes, met), target)
+                    else:
+                        _sum_cells(form(zero, 1, FEW_SUMS), source, first + j, W_out, taps, (notes, met), target)
 
 
 @compiled
 def _note_rows(row, q, H_out, window, cols, row_bytes, notes):
     """Note where the taps r of plane q find what they add to a row, if it is not outside; returns how many do."""
     f_h, f_w, S_h, _, _, _, D_h, _ = window
-    met = 0
-    for r in range(q, f_h, phases(f_h, S_h, D_h)):
-        i = row - (r - q) * D_h // S_h
+    met, kinds, i = 0, phases(f_h, S_h, D_h), row
+    apart = kinds * D_h // S_h
+    for r in range(q, f_h, kinds):
         if i >= 0 and i < H_out:
-            write_integer(r * f_w * cols[2] + i % cols[1] * row_bytes, notes + 8 * met)
+            where = i if i < cols[1] else i % cols[1]
+            write_integer(r * f_w * cols[2] + where * row_bytes, notes + 8 * met)
             met += 1
+        i -= apart
     return met
 
 
 @compiled
-def _sum_cells(source, column, W_out, taps, rows, zero):
-    """One vector of them. Masks are those of a column s, the same for all rows r."""
-    total, vector = tile(zero, 1, 1), tile(zero, 1, 1)
+def _sum_cells(kind, source, column, W_out, taps, rows, target):
+    """Some vectors of them. Masks are those of a column s, the same for all rows r."""
+    zero = zero_of(kind)
     notes, met = rows
+    total = zeros(kind)
     for _ in range(taps[0]):
         place, begin, behind = source + column * element_size(zero), -column, W_out - column
         for r in range(met):
-            total = added(total, load_lanes(vector, place + read_integer(notes + 8 * r), begin, behind))
+            total = added_lanes(total, place + read_integer(notes + 8 * r), begin, behind)
         column -= taps[1]
         source += taps[2]
-    return total
-
-
-@compiled
-def _put(total, count, place, step, vector, zero):
-    """A vector -> da: neighbours, every other cell, or farther apart."""
+    place, step, count, buffer = target
     if step == element_size(zero):
-        store(total, place, 0, 0, count)
+        store_lanes(total, place, 0, count)
         return
-    if step == 2 * element_size(zero):
-        store_apart(total, place, count)
-        return
-    store(total, vector, 0, 0, None)
-    for i in range(count):
-        write(read(zero, vector + i * element_size(zero)), place + i * step)
+    store(total, buffer, 0, 0, None)
+    width, vector = lanes(zero), tile(zero, 1, 1)
+    for j in range(0, count, width):
+        if step == 2 * element_size(zero):
+            store_apart(load(vector, buffer + j * element_size(zero), 0, 0, None), place + j * step, min(width, count - j))
+        else:
+            for i in range(j, min(j + width, count)):
+                write(read(zero, buffer + i * element_size(zero)), place + i * step)

@@ -48,6 +48,11 @@ def full_rows_of(count: int) -> int:
     return rows
 
 
+def most_rows_of(count: int) -> int:
+    """Rows of the tallest tile of VECTORS vectors: 9 of 32 registers, as many taps as a window of 3 x 3 has."""
+    return (count - VECTORS - 1) // VECTORS
+
+
 class Tile(types.Type):
     """The type of a register tile."""
 

@@ -15,11 +15,13 @@ from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.packing import pack_panels
 from fastnn.kernels.planes import (
+    IN_PLACE,
     PLANE_BYTES,
     Images,
     Sizes,
     Window,
     fill_planes,
+    framed,
     in_place,
     parts,
     plane_bytes,
@@ -116,23 +118,24 @@ def theta_gradient(
     samples, apart = _samples(sizes, part, by_lanes, zero), plane_bytes(part)
     part = in_place(part, sizes, window, image, size)
     channels, rows = part[1], part[2]
-    if part[6] == 0:
+    if part[6] == IN_PLACE:
         apart = image[1]
     for place in range(sums, sums + sums_bytes, size):
         write(zero, place)
-    tap_offsets(room[4], channels, window, part)
+    tap_offsets(room[4], channels, window, part, False)
     for n in range(0, m, samples):
         for i in range(0, H_out, rows):
             source = (dz[0] + n * dz[1] + i * W_out * size, dz[1], dz[2])
             for c in range(0, C, channels):
                 some = (1, min(channels, C - c), K, H, W, min(rows, H_out - i), W_out)
                 place, many = image[0] + n * image[1] + c * image[2], min(samples, m - n)
-                if part[6] == 0:
+                if part[6] == IN_PLACE:
                     planes = place + i * image[3]
                 else:
                     for x in range(many):
                         where = (place + x * image[1], image[1], image[2], image[3], image[4])
                         fill_planes(where, some, window, part, i, planes + x * apart, zero)
+                    part = framed(part, sizes)
                 counts, lines = (K, some[1] * cells, some[5] * W_out, many), (planes, apart)
                 if not by_lanes:
                     _add_rows(lines, counts, source, (sums + c * cells * row, row), room, zero)

@@ -31,7 +31,8 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     prefetch_row_to_read(t, address)              asks for those under one row, to be read some time later
     transposed(t)                                 rows become lanes; as many rows as lanes, and one vector a row
     load_lanes(t, address, first, behind)         memory in lanes first <= i < behind, the only ones read, else t; one vector
-    store_lanes(t, address, first, behind)        those lanes -> memory; one vector
+    store_lanes(t, address, first, behind)        those lanes -> memory; one row
+    added_lanes(t, address, first, behind)        t + memory in lanes first <= i < behind of each row, the only ones read
     load_apart(t, address, count)                 every other element, count of them: the others are not touched; one vector
     store_apart(t, address, count)                those lanes -> every other element; one vector
     gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
@@ -43,7 +44,7 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     read_integer(address), write_integer(i, address)  an int64
     read_integers(address, count)                 so many int64, as a tuple; count is a constant
     lanes, element_size, full_rows(zero)          constants: of a vector, of a float in bytes, of the largest tile
-    half_rows(zero)                               constant: of a tile with half as many rows
+    half_rows, most_rows(zero)                    constants: of a tile with half as many rows, and of the tallest
     form(zero, rows, vectors)                     which tile is meant: unlike a tile, it costs nothing to pass
     low_form(zero, rows)                          few rows and as many vectors as the registers hold, 8 at most
     zeros(form)                                   a tile of that form, all zeros
@@ -56,7 +57,19 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import LINE, POINTER, VECTORS, Code, Form, Tile, full_rows_of, indices, integer, registers
+from fastnn.kernels.simd import (
+    LINE,
+    POINTER,
+    VECTORS,
+    Code,
+    Form,
+    Tile,
+    full_rows_of,
+    indices,
+    integer,
+    most_rows_of,
+    registers,
+)
 
 
 @intrinsic(prefer_literal=True)
@@ -90,6 +103,11 @@ def full_rows(typing_context, zero):
 @intrinsic
 def half_rows(typing_context, zero):
     return _constant(zero, max(1, full_rows_of(registers()[1]) // 2))
+
+
+@intrinsic
+def most_rows(typing_context, zero):
+    return _constant(zero, most_rows_of(registers()[1]))
 
 
 @intrinsic(prefer_literal=True)
@@ -372,10 +390,29 @@ def load_lanes(typing_context, t, address, first, behind):
 def store_lanes(typing_context, t, address, first, behind):
     def generate(context, builder, signature, args):
         value, address, first, behind = args
-        Code(builder, t).store_lanes(builder.extract_value(value, 0), address, first, behind)
+        for v in range(t.vectors):
+            begin, place = integer(v * t.lanes), builder.add(address, integer(v * t.lanes * t.size))
+            vector = builder.extract_value(value, v)
+            Code(builder, t).store_lanes(vector, place, builder.sub(first, begin), builder.sub(behind, begin))
         return context.get_dummy_value()
 
     return types.none(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def added_lanes(typing_context, t, address, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, first, behind = args
+        code, nothing = Code(builder, t), ir.Constant(t.vector, None)
+        for v in range(t.vectors):
+            begin, place = integer(v * t.lanes), builder.add(address, integer(v * t.lanes * t.size))
+            found = code.load_lanes(nothing, place, builder.sub(first, begin), builder.sub(behind, begin))
+            value = builder.insert_value(value, builder.fadd(builder.extract_value(value, v), found), v)
+        return value
+
+    if t.rows != 1:
+        raise TypingError(f"t: expected one row, got {t}")
+    return t(t, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic
