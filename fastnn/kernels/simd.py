@@ -77,6 +77,9 @@ class Tile(types.Type):
     def zero(self) -> ir.Constant:
         return ir.Constant(self.element, 0.0)
 
+    def zero_vector(self) -> ir.Constant:
+        return ir.Constant(self.vector, None)
+
     def zeros(self) -> ir.Constant:
         return ir.Constant(self.value, None)
 

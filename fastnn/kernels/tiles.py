@@ -403,7 +403,7 @@ def store_lanes(typing_context, t, address, first, behind):
 def added_lanes(typing_context, t, address, first, behind):
     def generate(context, builder, signature, args):
         value, address, first, behind = args
-        code, nothing = Code(builder, t), ir.Constant(t.vector, None)
+        code, nothing = Code(builder, t), t.zero_vector()
         for v in range(t.vectors):
             begin, place = integer(v * t.lanes), builder.add(address, integer(v * t.lanes * t.size))
             found = code.load_lanes(nothing, place, builder.sub(first, begin), builder.sub(behind, begin))
