@@ -69,6 +69,13 @@ def packed_weights(K, taps, zero):
     return -(-K // full_rows(zero)) * full_rows(zero) * taps
 
 
+@compiled
+def rows_of_time(K, zero):
+    """The time of K rows, in rows of a full tile. A single one takes that of two: each product waits for a load."""
+    few, half, full = (2 if K == 1 else LOW), half_rows(zero), full_rows(zero)
+    return few if K <= LOW else half if half >= K else -(-K // full) * full
+
+
 @shared
 def pack_weights(theta: Images, sizes: Shape, target: int, zero: float) -> None:
     """Weights (K, C, f_h, f_w), by steps of any sign, as tiles of rows: the rows of a tile are neighbours, then taps.
