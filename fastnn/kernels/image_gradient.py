@@ -57,8 +57,8 @@ def scatters(sizes, window, zero):
     return products + sums * width < gather
 
 
-@compiled
-def image_bytes(sizes, window, zero):
+@shared
+def image_bytes(sizes: Sizes, window: Window, zero: float) -> int:
     """The scratch of `image_gradient`: the weights of a plane, and what `correlate` needs for the largest."""
     most = scatter_bytes(sizes, window, zero) if scatters(sizes, window, zero) else 0
     for q_h in range(phases(window[0], window[2], window[6])):
