@@ -69,6 +69,13 @@ def packed_weights(K, taps, zero):
     return -(-K // full_rows(zero)) * full_rows(zero) * taps
 
 
+@compiled
+def rows_of_time(K, zero):
+    """The time of K rows, in rows of a full tile. A single one takes that of two: each product waits for a load."""
+    few, half, full = (2 if K == 1 else LOW), half_rows(zero), full_rows(zero)
+    return few if K <= LOW else half if half >= K else -(-K // full) * full
+
+
 @shared
 def pack_weights(theta: Images, sizes: Shape, target: int, zero: float) -> None:
     """Weights (K, C, f_h, f_w), by steps of any sign, as tiles of rows: the rows of a tile are neighbours, then taps.
@@ -157,7 +164,7 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
                 if noted != some[1]:
                     noted = some[1]
                     tap_offsets(room[3], noted, window, part, True)
-                taps, edges = some[1] * cells, _edges(some, window, i)
+                taps, edges = some[1] * cells, _edges(some, window, i, zero)
                 for t in range(0, max(taps, 1), BLOCK):
                     packed = (weights[0] + (c * cells + t) * full_rows(zero) * size, weights[1], weights[2])
                     block = (min(BLOCK, taps - t), C * cells, c + t > 0, edges)
@@ -175,14 +182,15 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
 
 
 @compiled
-def _edges(sizes, window, row):
+def _edges(sizes, window, row, zero):
     """The cells of a part that begins with a row, from one to another, all of whose taps meet rows of the image; and these.
 
-    If the taps are more than one block, all are said to do.
+    All are said to do if the taps are more than one block, or if a tile is longer than two rows: few would be left out.
     """
-    m, C, _, H, _, rows, W_out = sizes
+    m, C, K, H, _, rows, W_out = sizes
     f_h, f_w, S_h, _, P_h, _, D_h, _ = window
-    if C * f_h * f_w > BLOCK:
+    vectors = LOW_VECTORS if K <= LOW else VECTORS
+    if C * f_h * f_w > BLOCK or vectors * lanes(zero) > 2 * m * W_out:
         return 0, m * rows * W_out, (0, 0, 0, 0, 0)
     top = row * S_h - P_h
     first, behind = reached(H - (f_h - 1) * D_h, rows, top, S_h)

@@ -6,13 +6,13 @@ of dz with the taps in reverse, stride 1 and dilation n D / S; nothing is multip
 would copy more than it computes with, scatter.py takes its place.
 """
 
-from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights
+from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights, rows_of_time
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.planes import Images, Sizes, Window, phases
 from fastnn.kernels.scatter import scatter, scatter_bytes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
-from fastnn.kernels.tiles import element_size, write
+from fastnn.kernels.tiles import element_size, lanes, most_rows, write
 
 
 @compiled
@@ -37,17 +37,30 @@ def _plane(q_h, q_w, sizes, window):
 
 
 @compiled
-def scatters(sizes, window):
-    """Whether to scatter: `correlate` copies K f_w planes for C f_h f_w sums a cell, and cols are written and read once."""
-    f_h, f_w, S_h, S_w, P_h, P_w, _, _ = window
-    copies = f_w > 1 or S_h > 1 or S_w > 1 or P_h > 0 or P_w > 0
-    return copies and sizes[2] > sizes[1] * f_h
+def scatters(sizes, window, zero):
+    """Whether to scatter, by the cycles of a sample: two vectors of products each, and what else was measured.
+
+    `correlate` multiplies the padding beside dz too, copies each plane at 3 cycles a vector, and puts results with a stride
+    in their places at 12. A scatter stores a vector of cols in 2 and adds it in 2; a row of da costs 40, of a channel 25.
+    """
+    _, C, K, H, W, H_out, W_out = sizes
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    if f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0:
+        return False  # dz is its own plane
+    width, taps, rows = lanes(zero), f_h * f_w, most_rows(zero)
+    strided = S_h > 1 or S_w > 1
+    gather = H_out * (W // S_w) * rows_of_time(C, zero) * K * taps // 2
+    gather += 3 * K * f_w * phases(f_h, S_h, D_h) * (H * W // (S_h * S_w)) + (12 * C * H * W if strided else 0)
+    products = H_out * W_out * (-(-C * taps // rows) * rows * K // 2 + 2 * C * taps)
+    vectors = -(-(W // S_w) // width) * 2 * taps // S_h
+    sums = H * (40 * phases(f_w, S_w, D_w) + C * (25 * phases(f_w, S_w, D_w) + vectors))
+    return products + sums * width < gather
 
 
-@compiled
-def image_bytes(sizes, window, zero):
+@shared
+def image_bytes(sizes: Sizes, window: Window, zero: float) -> int:
     """The scratch of `image_gradient`: the weights of a plane, and what `correlate` needs for the largest."""
-    most = scatter_bytes(sizes, window, zero) if scatters(sizes, window) else 0
+    most = scatter_bytes(sizes, window, zero) if scatters(sizes, window, zero) else 0
     for q_h in range(phases(window[0], window[2], window[6])):
         for q_w in range(phases(window[1], window[3], window[7])):
             turned, taps, _, _ = _plane(q_h, q_w, sizes, window)
@@ -64,7 +77,7 @@ def image_gradient(sizes: Sizes, window: Window, dz: Images, theta: Images, da: 
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     if phases_h < S_h or phases_w < S_w:
         _clear(sizes, da, zero)
-    if scatters(sizes, window):
+    if scatters(sizes, window, zero):
         scatter(sizes, window, dz, theta, da, scratch, zero)
         return
     write(zero, scratch)

@@ -21,12 +21,14 @@ from math import gcd
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.tiles import element_size, gathered, lanes, load_lanes, store, tile, write_integer
 
 Sizes = tuple[int, int, int, int, int, int, int]
 Window = tuple[int, int, int, int, int, int, int, int]
 Images = tuple[int, int, int, int, int]
+Part = tuple[int, int, int, int, int, int, int]
 
 IN_PLACE, COPIED, FRAMED = 0, 1, 2
 
@@ -121,8 +123,8 @@ def reached(n, n_out, offset, S):
     return first, behind
 
 
-@compiled
-def fill_planes(image, sizes, window, part, first_row, target, zero):
+@shared
+def fill_planes(image: Images, sizes: Sizes, window: Window, part: Part, first_row: int, target: int, zero: float) -> None:
     """Copy a part of the images, whose first sample and channel are at `image`, into its planes.
 
     sizes has as many samples, channels and output rows as are wanted. So many channels go at a time that what all planes
