@@ -110,8 +110,9 @@ def together(work: Callable[[int, int], Any], workers: int) -> Any:
         pool.busy.release()
         raise
     team = _Team(work, workers)
-    pool.jobs.put(functools.partial(pool.lead, team))
+    call = functools.partial(pool.lead, team)
     try:
+        pool.jobs.put(call)  # Ctrl-C is raised behind a call, so the team has its work whenever it is raised in here
         team.ended.wait()
     except BaseException:
         team.ended.wait()  # Ctrl-C: the team is at work on what the caller will look at

@@ -223,6 +223,27 @@ assert compiled.threads._pool(os.getpid()).busy.acquire(blocking=False)
 """)
 
 
+def test_ctrl_c_while_a_team_is_called():
+    """Right behind the call that gives it its work: no thread waits for another for ever, and the model is left alone."""
+    does("""
+expected, seen = trained(), []
+def interrupt(frame, event, function):
+    if event == "c_return" and frame.f_code is compiled.threads.together.__code__ and function.__name__ == "put":
+        sys.setprofile(None)
+        seen.append(frame)
+        raise KeyboardInterrupt
+model = network()
+sys.setprofile(interrupt)
+history = model.fit(x, y, epochs=1000, batch_size=1024, verbose=0)
+left = model.parameters.copy()
+assert seen and history.interrupted
+time.sleep(0.2)
+assert np.array_equal(model.parameters, left)
+assert np.array_equal(trained(), expected)
+assert compiled.threads._pool(os.getpid()).busy.acquire(blocking=False)
+""")
+
+
 @POSIX
 def test_ctrl_c_amid_compiling():
     """A shared function is compiled to its end before the interrupt is raised; no call fails in its stead."""
