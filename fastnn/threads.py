@@ -51,6 +51,7 @@ class _Team:
         self.results: list[Any] = [None] * workers
         self.errors: list[BaseException] = []
         self.done = [threading.Event() for _ in range(workers)]
+        self.ended = threading.Event()
 
     def run(self, worker: int) -> None:
         try:
@@ -58,10 +59,6 @@ class _Team:
         except BaseException as error:
             self.errors.append(error)
         self.done[worker].set()
-
-    def wait(self) -> None:
-        for event in self.done:
-            event.wait()
 
 
 class _Pool:
@@ -86,8 +83,10 @@ class _Pool:
         for worker in range(1, team.workers):
             self.jobs.put(functools.partial(team.run, worker))
         team.run(0)
-        team.wait()
+        for event in team.done:
+            event.wait()
         self.busy.release()
+        team.ended.set()
 
     def _serve(self) -> None:
         while True:
@@ -111,11 +110,12 @@ def together(work: Callable[[int, int], Any], workers: int) -> Any:
         pool.busy.release()
         raise
     team = _Team(work, workers)
-    pool.jobs.put(functools.partial(pool.lead, team))
+    call = functools.partial(pool.lead, team)
     try:
-        team.wait()
+        pool.jobs.put(call)  # Ctrl-C is raised behind a call, so the team has its work whenever it is raised in here
+        team.ended.wait()
     except BaseException:
-        team.wait()  # Ctrl-C: the team is at work on what the caller will look at
+        team.ended.wait()  # Ctrl-C: the team is at work on what the caller will look at
         raise
     if team.errors:
         raise team.errors[0]

@@ -1,6 +1,12 @@
 """What pytest collects: the files that are about compiled code only where the backend compiles, so that numba stays away."""
 
+from hypothesis import settings
+
 from fastnn import backend
+
+settings.register_profile("quick", max_examples=35, deadline=None, derandomize=True)
+settings.register_profile("long", max_examples=2000, deadline=None)
+settings.load_profile("quick")
 
 NUMBA_ONLY = [
     "test_cache.py",

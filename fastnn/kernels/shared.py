@@ -14,6 +14,7 @@ address alone.
 import _thread
 import ctypes
 import os
+import threading
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -57,7 +58,8 @@ class Slot:
 def _fill(number: int) -> None:
     """What compiled code calls, from any thread, with or without the GIL, where a slot is empty.
 
-    No exception passes through compiled code, so Ctrl-C is put off until the slot is full.
+    No exception passes through compiled code, so Ctrl-C is put off until the slot is full: another thread sends it again,
+    for here it would be raised at once.
     """
     interrupted = False
     while True:
@@ -67,7 +69,7 @@ def _fill(number: int) -> None:
         except KeyboardInterrupt:
             interrupted = True
     if interrupted:
-        _thread.interrupt_main()
+        threading.Timer(0.01, _thread.interrupt_main).start()
 
 
 FILL = "fastnn.fill"
