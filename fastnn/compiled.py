@@ -47,6 +47,8 @@ def network(model: Sequential, loss: str | Loss, optimizer: Optimizer | None) ->
         raise TypeError(f"loss: expected one of {', '.join(LOSS_CODES)}, got {loss!r}")
     if type(stepper) not in OPTIMIZERS:
         raise TypeError(f"optimizer: expected SGD, Adam or AdamW, got {stepper!r}")
+    if found.labels and len(model.output_shape) != 1:
+        raise ValueError(f"loss: {found.name} expects a network whose output is (k,), got {model.output_shape}")
     table = plan.table(model, LOSS_CODES[found.name])
     if table[0, plan.PARTIAL]:  # there are convolutions
         table[0, plan.SCRATCH] = scratch_bytes(table)
@@ -92,15 +94,11 @@ class Trainer:
         return np.ascontiguousarray(x, dtype).reshape(len(x), -1)
 
     def targets(self, y: NDArray[Any], loss: Loss) -> NDArray[Any]:
-        """y as int64 labels, or rows in the model's dtype; IndexError or ValueError for what is no target."""
+        """y as int64 labels, or rows in the model's dtype."""
         labels = y.dtype.kind in "iu" and loss.labels and y.ndim == 1
-        rows = np.ascontiguousarray(y, np.int64) if labels else np.ascontiguousarray(y, self.model.dtype).reshape(len(y), -1)
-        if loss.labels:  # rows that do not sum to one, labels out of range: the kernel's own words
-            k = int(self.net.table[0, plan.OUTPUT])
-            for begin in range(0, len(rows), 4096):
-                part = rows[begin : begin + 4096]
-                loss.cost(np.zeros((len(part), k), self.model.dtype), part)
-        return rows
+        if labels:
+            return np.ascontiguousarray(y, np.int64)
+        return np.ascontiguousarray(y, self.model.dtype).reshape(len(y), -1)
 
     def step(self, x: NDArray[Any], y: NDArray[Any]) -> float:
         """One step on one batch, of at most `batch_size` samples, as `inputs` and `targets` return them; its mean cost."""

@@ -68,6 +68,8 @@ def forward(net, x, workspace):
     """(2), (3) a^[L] of each sample, as rows (m, n_out): a view of the workspace, valid until its next use."""
     inputs = inputs_for(net, x, workspace)
     m, header, zero = inputs.shape[0], net.table[0], net.parameters.dtype.type(0)
+    if header[plan.LAYERS] == 0:
+        return inputs
     size, base = element_size(zero), base_of(workspace)
     _, _, batch, _, own, _ = lay_out(header, m, zero)
     local = base + own + whole_lines(header[plan.PARTIAL] * size)
@@ -106,6 +108,7 @@ def step(net, x, y, workspace):
 @compiled
 def once(net, x, y, workspace, aim):
     """One batch, by this thread alone."""
+    check_writeable(net, aim)
     inputs = inputs_for(net, x, workspace)
     m = inputs.shape[0]
     targets = targets_for(net, y, m, net.table[0, plan.OUTPUT])
@@ -136,11 +139,44 @@ def _check_dtype(net, array):
     return refuse
 
 
+def check_workspace(workspace):
+    """Raise a ValueError where it is not one row of memory that may be written; only compiled code calls it."""
+    raise NotImplementedError
+
+
+@overload(check_workspace)
+def _check_workspace(workspace):
+    fits = isinstance(workspace, types.Array) and workspace.ndim == 1 and workspace.mutable
+
+    def check(workspace):
+        if not fits or workspace.strides[0] != workspace.itemsize:
+            raise ValueError("workspace: expected a contiguous, writeable 1-D array, as workspace(net, m) makes it")
+
+    return check
+
+
+def check_writeable(net, aim):
+    """Raise a ValueError where a step would change read-only parameters; only compiled code calls it."""
+    raise NotImplementedError
+
+
+@overload(check_writeable)
+def _check_writeable(net, aim):
+    writeable = net.types[net.fields.index("parameters")].mutable
+
+    def check(net, aim):
+        if aim == STEP and not writeable:
+            raise ValueError("net: expected parameters that may be written, got read-only ones")
+
+    return check
+
+
 @compiled
 def inputs_for(net, x, workspace):
     """x as rows (m, n), once it and the workspace are known to fit."""
     check_dtype(net, x)
     check_dtype(net, workspace)
+    check_workspace(workspace)
     m, n = x.shape[0], net.table[0, plan.INPUT]
     if m < 1 or x.size != m * n:
         raise ValueError("x: expected shape (m, ...) with m > 0 samples of the network's input size")

@@ -244,7 +244,17 @@ def pairs(model: Sequential, x: ArrayLike, y: ArrayLike, loss: Loss, prefix: str
         targets = samples(f"{prefix}y", y, model.output_shape, other).astype(model.dtype)
     if len(inputs) != len(targets):
         raise ValueError(f"{prefix}y: expected {len(inputs)} targets, one a sample of x, got {len(targets)}")
+    if loss.labels:
+        check_classes(targets, model, loss)
     return inputs, targets
+
+
+def check_classes(targets: NDArray[Any], model: Sequential, loss: Loss) -> None:
+    """Rows that do not sum to one, and labels out of range, in the words of the loss, before anything is changed."""
+    if len(model.output_shape) != 1:
+        raise ValueError(f"loss: {loss.name} expects a network whose output is (k,), got {model.output_shape}")
+    for part in slices(len(targets), 4096):
+        loss.cost(np.zeros((part.stop - part.start, *model.output_shape), model.dtype), targets[part])
 
 
 def chosen_loss(model: Sequential, y: ArrayLike, loss: str | Loss | None) -> Loss:
