@@ -278,3 +278,58 @@ def test_wrong_types_are_named(wrong):
     arguments[wrong] = [model, [[1.0]], "labels", None][wrong]
     with pytest.raises(TypeError, match=r"step\(net, x, y, workspace\): expected a network from model.compiled\(\)"):
         jit.step(*arguments)
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+WORKSPACES = {
+    "reversed": lambda space: space[::-1],
+    "a column": lambda space: np.stack([space] * 2, axis=1)[:, 0],
+    "2-D": lambda space: space.reshape(-1, 1),
+    "read-only": read_only,
+}
+
+
+@pytest.mark.parametrize("which", WORKSPACES)
+def test_a_workspace_is_one_row_that_may_be_written(which):
+    """Anything else would be written past its end, or against its owner's will."""
+    net = dense().compiled()
+    with pytest.raises(ValueError, match="workspace: expected a contiguous, writeable 1-D array"):
+        jit.step(net, X, Y, WORKSPACES[which](jit.workspace(net, 8)))
+
+
+def test_read_only_parameters_are_used_and_not_stepped():
+    model = dense()
+    net = model.compiled()
+    own, space = jit.with_parameters(net, read_only(model.parameters.copy())), jit.workspace(net, 8)
+    assert jit.cost(own, X, Y, space) == jit.cost(net, X, Y, space)
+    with pytest.raises(ValueError, match="net: expected parameters that may be written"):
+        jit.step(own, X, Y, space)
+
+
+def test_softmax_is_not_over_images():
+    model = Sequential(Conv2D(3, 1), input_shape=(1, 2, 2))
+    before = model.parameters.copy()
+    for train_it in (model.compiled, lambda: model.fit(np.ones((4, 1, 2, 2)), np.full(4, 1), epochs=1, verbose=0)):
+        with pytest.raises(ValueError, match=r"softmax_cross_entropy expects a network whose output is \(k,\)"):
+            train_it()
+    assert np.array_equal(model.parameters, before)
+
+
+def test_wrong_validation_labels_change_nothing():
+    model = dense()
+    before = model.parameters.copy()
+    with pytest.raises(IndexError, match="expected labels"):
+        model.fit(X, Y, validation_data=(X, Y + 3), epochs=1, verbose=0)
+    assert np.array_equal(model.parameters, before)
+    assert model.loss is None
+
+
+def test_a_network_without_layers_returns_its_input():
+    model = Sequential(Flatten(), input_shape=(1, 2, 2))
+    net = model.compiled("mean_squared_error")
+    x = np.arange(12, dtype=np.float32).reshape(3, 1, 2, 2)
+    assert np.array_equal(jit.forward(net, x, jit.workspace(net, 3)), x.reshape(3, 4))
