@@ -192,7 +192,7 @@ def test_scratch_is_bounded():
         for C, K in ((1, 8), (3, 64), (64, 3), (64, 64)):
             scratch = [scratch_of((m, C, K, size, size, out, out), window, np.float64(0)) for m in (10**4, 10**8)]
             assert scratch[0] == scratch[1]
-            row = 3 * 9 * min(max(C, K), BLOCK // 9) * out * 8
+            row = 3 * 9 * min(max(C, K), BLOCK // 9) * size * 8  # of the image: with a stride da has a row of each phase
             theta = 9 * (C + 8) * (K + 8) * 8
             panel = (K + 48) * BLOCK * 8
             assert max(scratch[0]) <= PLANE_BYTES + row + SUMS_BYTES + 2 * theta + panel + 50_000

@@ -57,7 +57,7 @@ def test_activations_by_number(name, dtype):
 
 @njit
 def softmax_step(z, y, is_labels, share, dz, cost):
-    cost_loops.softmax_cost_dz_at(z, y, is_labels, z.shape[0], z.shape[1], share, dz, cost, share)
+    cost_loops.softmax_cost_dz_at(z, y, is_labels, z.shape[0], z.shape[1], share, dz, 1, cost, share)
     return cost_loops.softmax_hits_at(z, y, is_labels, z.shape[0], z.shape[1], share)
 
 
