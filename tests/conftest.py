@@ -10,13 +10,17 @@ settings.load_profile("quick")
 
 NUMBA_ONLY = [
     "test_cache.py",
+    "test_conv_engine.py",
     "test_elementary.py",
+    "test_fuzz.py",
     "test_gemm.py",
     "test_loops.py",
     "test_namespace.py",
     "test_networks.py",
     "test_njit.py",
+    "test_pool.py",
     "test_readme.py",
+    "test_registers.py",
     "test_specialisations.py",
     "test_threads.py",
     "test_verify.py",
