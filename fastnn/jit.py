@@ -27,9 +27,9 @@ from fastnn import plan
 from fastnn.constants import SOFTMAX_CROSS_ENTROPY
 from fastnn.kernels.jit import compiled, whole
 from fastnn.kernels.layout import address, contiguous, integers_at
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.network import forward_at, result
 from fastnn.kernels.team import COUNTERS
-from fastnn.kernels.tiles import element_size
 from fastnn.kernels.train import COST, GRADIENT, STEP, Network, base_of, go_through
 from fastnn.kernels.workspace import TEAM, elements, lay_out, slices_of, whole_lines
 from fastnn.shapes import LABEL_RANGE

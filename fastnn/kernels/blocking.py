@@ -14,12 +14,12 @@ dot products order theirs by lanes.
 from fastnn.kernels.dots import BLOCK, add_row, dot_products
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, empty
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.packing import pack_panels, pack_rows
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS, registers
 from fastnn.kernels.tiles import (
     added,
-    element_size,
     form,
     full_rows,
     lanes,

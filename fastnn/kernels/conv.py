@@ -10,9 +10,9 @@ from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, p
 from fastnn.kernels.image_gradient import image_bytes, image_gradient
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here, put_back
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.overlap import apart
 from fastnn.kernels.theta_gradient import bias_gradient, gradient_bytes, theta_gradient
-from fastnn.kernels.tiles import element_size
 
 
 @compiled

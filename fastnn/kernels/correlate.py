@@ -15,6 +15,8 @@ import numpy as np
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.lanes import load_apart, store_apart
+from fastnn.kernels.memory import element_size, read, read_integer, write
 from fastnn.kernels.planes import (
     COPIED,
     IN_PLACE,
@@ -34,23 +36,17 @@ from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
     added,
-    element_size,
     form,
     full_rows,
     half_rows,
     lanes,
     load,
-    load_apart,
     low_form,
     prefetch,
     rank_one,
-    read,
-    read_integer,
     store,
-    store_apart,
     tile,
     vectors_of,
-    write,
     zero_of,
     zeros,
 )

@@ -11,8 +11,8 @@ from fastnn.kernels import elementary
 from fastnn.kernels.bits import from_ordered, ordered, wide
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import at, integers_at, on_stack, rows_at
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.shared import shared
-from fastnn.kernels.tiles import element_size
 
 TERMS = 256
 LABEL_BYTES = 8  # of an int64

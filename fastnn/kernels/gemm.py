@@ -10,8 +10,8 @@ import numpy as np
 from fastnn.kernels.blocking import Place, product_by_rows
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, empty
+from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.shared import shared
-from fastnn.kernels.tiles import element_size, read, write
 
 COPIED = 128, 512  # elements of c that are copied at a time where neither its rows nor its columns are contiguous
 

@@ -8,11 +8,12 @@ would copy more than it computes with, scatter.py takes its place.
 
 from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights, rows_of_time
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import Images, Sizes, Window, phases
 from fastnn.kernels.scatter import scatter, scatter_bytes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
-from fastnn.kernels.tiles import element_size, lanes, most_rows, write
+from fastnn.kernels.tiles import lanes, most_rows
 
 
 @compiled

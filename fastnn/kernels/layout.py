@@ -11,8 +11,8 @@ from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import as_dtype
 
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.shared import shared
-from fastnn.kernels.tiles import element_size, read, write
 
 
 @intrinsic

@@ -13,9 +13,9 @@ from fastnn.kernels.gemm import product_at
 from fastnn.kernels.images import convolve_at, convolve_back_at, pool_at, pool_back_at
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import integers_at
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.pointwise import activate, da_to_dz
 from fastnn.kernels.shared import shared
-from fastnn.kernels.tiles import element_size
 
 Frame = tuple[int, int, int, int, int, int, int]
 

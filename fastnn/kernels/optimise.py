@@ -8,8 +8,8 @@ import math
 
 from fastnn import constants
 from fastnn.kernels.layout import at
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.shared import shared
-from fastnn.kernels.tiles import element_size
 from fastnn.kernels.updates import adam_at, sgd_at
 
 

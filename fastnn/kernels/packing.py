@@ -1,8 +1,9 @@
 """Copies of parts of a matrix in the order in which a tile reads them; addresses and steps in bytes, as in tiles.py."""
 
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.simd import VECTORS
-from fastnn.kernels.tiles import element_size, full_rows, lanes, load, read, store, tile, transposed, write
+from fastnn.kernels.tiles import full_rows, lanes, load, store, tile, transposed
 
 
 @compiled

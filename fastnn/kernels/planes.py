@@ -21,9 +21,11 @@ from math import gcd
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.lanes import gathered, load_lanes
+from fastnn.kernels.memory import element_size, write_integer
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
-from fastnn.kernels.tiles import element_size, gathered, lanes, load_lanes, store, tile, write_integer
+from fastnn.kernels.tiles import lanes, store, tile
 
 Sizes = tuple[int, int, int, int, int, int, int]
 Window = tuple[int, int, int, int, int, int, int, int]

@@ -17,9 +17,9 @@ from fastnn.kernels import elementary
 from fastnn.kernels.bits import wide
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import at, on_stack
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.normal import normal_cdf
 from fastnn.kernels.shared import shared
-from fastnn.kernels.tiles import element_size
 
 # A loop asks at run time whether its arrays share memory, and takes one element at a time if so. What `activate` and
 # `da_to_dz` write over is therefore copied first, so many elements at a time, which stay in the first cache.

@@ -12,21 +12,11 @@ arrays. Planes are the images of all samples and channels, one behind the other.
 """
 
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.lanes import evens, first_half, odds, scaled, second_half, where_larger
 from fastnn.kernels.layout import address
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.pool_windows import larger
-from fastnn.kernels.tiles import (
-    element_size,
-    evens,
-    first_half,
-    lanes,
-    load,
-    odds,
-    scaled,
-    second_half,
-    store,
-    tile,
-    where_larger,
-)
+from fastnn.kernels.tiles import lanes, load, store, tile
 
 
 @compiled

@@ -9,24 +9,20 @@ behind the other; sizes is (planes, H, W, H', W'), windows (f, S, P).
 """
 
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.layout import address, empty
-from fastnn.kernels.tiles import (
-    added,
-    element_size,
+from fastnn.kernels.lanes import (
     evens,
     filled,
     first_half,
     gathered,
-    lanes,
-    load,
     load_lanes,
     scaled,
     second_half,
-    store,
     store_lanes,
-    tile,
     where_larger,
 )
+from fastnn.kernels.layout import address, empty
+from fastnn.kernels.memory import element_size
+from fastnn.kernels.tiles import added, lanes, load, store, tile
 
 EXACT = 2**24  # numbers below it are float32
 

@@ -19,9 +19,9 @@ from fastnn.kernels.cost_loops import (
 from fastnn.kernels.gemm import product_at
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import at, integers_at
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.network import backward_at, forward_at, gradient, result, row_of
 from fastnn.kernels.shared import shared
-from fastnn.kernels.tiles import element_size
 from fastnn.kernels.workspace import lay_out, slices_of, whole_lines
 
 # Of a chunk: enough rows to pay for packing dz, and enough parameters to pay for the counter.

@@ -13,6 +13,7 @@ A tile's sum is over at most BLOCK terms, from zero, and is then added to what i
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.memory import element_size, read, read_integer, read_integers, write, write_integer
 from fastnn.kernels.packing import pack_panels
 from fastnn.kernels.planes import (
     IN_PLACE,
@@ -31,7 +32,6 @@ from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
     added,
-    element_size,
     form,
     full_rows,
     lanes,
@@ -39,15 +39,10 @@ from fastnn.kernels.tiles import (
     low_form,
     products,
     rank_one_at,
-    read,
-    read_integer,
-    read_integers,
     store,
     store_sums,
     tile,
     vectors_of,
-    write,
-    write_integer,
     zero_of,
     zeros,
 )

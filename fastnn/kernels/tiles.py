@@ -15,10 +15,10 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
 
     tile(zero, rows, vectors)                     all zeros, of zero's dtype; rows and vectors are constants
     rank_one(t, a, row_step, last, b, count)      t_rv + a_r b_v: a_r one element in each row from a, b_v the vectors from b
-    rank_one_kept(t, a, row_step, last, b, count, copy)
-                                                  the same, and b's vectors, as they are as values, -> memory at copy
-    row_products(t, a, row_step, last, b, count)  t_r + a_r b, elementwise: a_r a vector in each row from a; one vector a row
     rank_one_at(t, places, offset, b, count)      the same, a_r being at places[r] + offset: a tuple, one address a row
+    rank_one_kept(t, a, row_step, last, b, count, copy)
+                                                  rank_one, and b's vectors, as they are as values, -> memory at copy
+    row_products(t, a, row_step, last, b, count)  t_r + a_r b, elementwise: a_r a vector in each row from a; one vector a row
     products(t, a, row_step, last, places, offset, count)
                                                   t_rv + a_r b_v, elementwise: a_r a vector in each row from a, b_v one at
                                                   places[v] + offset each; `count` goes for all of these vectors
@@ -30,20 +30,7 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     prefetch_row(t, address)                      asks for those under one row of it
     prefetch_row_to_read(t, address)              asks for those under one row, to be read some time later
     transposed(t)                                 rows become lanes; as many rows as lanes, and one vector a row
-    load_lanes(t, address, first, behind)         memory in lanes first <= i < behind, the only ones read, else t; one vector
-    store_lanes(t, address, first, behind)        those lanes -> memory; one row
-    added_lanes(t, address, first, behind)        t + memory in lanes first <= i < behind of each row, the only ones read
-    load_apart(t, address, count)                 every other element, count of them: the others are not touched; one vector
-    store_apart(t, address, count)                those lanes -> every other element; one vector
-    gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
-    filled(t, number), scaled(t, number)          all lanes the number; t times the number
-    where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
-    evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
-    first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
-    read(zero, address), write(value, address)    one element
-    read_integer(address), write_integer(i, address)  an int64
-    read_integers(address, count)                 so many int64, as a tuple; count is a constant
-    lanes, element_size, full_rows(zero)          constants: of a vector, of a float in bytes, of the largest tile
+    lanes, full_rows(zero)                        constants: of a vector, of the largest tile
     half_rows, most_rows(zero)                    constants: of a tile with half as many rows, and of the tallest
     form(zero, rows, vectors)                     which tile is meant: unlike a tile, it costs nothing to pass
     low_form(zero, rows)                          few rows and as many vectors as the registers hold, 8 at most
@@ -59,13 +46,11 @@ from numba.extending import intrinsic
 
 from fastnn.kernels.simd import (
     LINE,
-    POINTER,
     VECTORS,
     Code,
     Form,
     Tile,
     full_rows_of,
-    indices,
     integer,
     most_rows_of,
     registers,
@@ -88,11 +73,6 @@ def _constant(zero: types.Float, value: int) -> Any:
 @intrinsic
 def lanes(typing_context, zero):
     return _constant(zero, Tile(zero, 1, 1).lanes)
-
-
-@intrinsic
-def element_size(typing_context, zero):
-    return _constant(zero, zero.bitwidth // 8)
 
 
 @intrinsic
@@ -140,60 +120,6 @@ def vectors_of(typing_context, form):
 @intrinsic
 def zero_of(typing_context, form):
     return form.tile.dtype(form), lambda context, builder, signature, args: form.tile.zero()
-
-
-@intrinsic
-def read(typing_context, zero, address):
-    t = Tile(zero, 1, 1)
-
-    def generate(context, builder, signature, args):
-        return builder.load(Code(builder, t).pointer(args[1], t.element), align=t.size)
-
-    return zero(zero, types.int64), generate
-
-
-@intrinsic
-def write(typing_context, value, address):
-    t = Tile(value, 1, 1)
-
-    def generate(context, builder, signature, args):
-        builder.store(args[0], Code(builder, t).pointer(args[1], t.element), align=t.size)
-        return context.get_dummy_value()
-
-    return types.none(value, types.int64), generate
-
-
-@intrinsic
-def read_integer(typing_context, address):
-    def generate(context, builder, signature, args):
-        return builder.load(builder.inttoptr(args[0], POINTER), align=8)
-
-    return types.int64(types.int64), generate
-
-
-@intrinsic
-def write_integer(typing_context, value, address):
-    def generate(context, builder, signature, args):
-        builder.store(args[0], builder.inttoptr(args[1], POINTER), align=8)
-        return context.get_dummy_value()
-
-    return types.none(types.int64, types.int64), generate
-
-
-@intrinsic(prefer_literal=True)
-def read_integers(typing_context, address, count):
-    if not isinstance(count, types.IntegerLiteral):
-        raise TypingError("count: expected a constant")
-    result = types.UniTuple(types.int64, count.literal_value)
-
-    def generate(context, builder, signature, args):
-        values = []
-        for i in range(result.count):
-            place = builder.add(args[0], integer(8 * i))
-            values.append(builder.load(builder.inttoptr(place, POINTER), align=8))
-        return context.make_tuple(builder, result, values)
-
-    return result(types.int64, count), generate
 
 
 def _rank_one(code: Code, value: Any, a: Any, row_step: Any, last: Any, vectors: list[Any]) -> Any:
@@ -374,136 +300,3 @@ def transposed(typing_context, t):
     if t.rows != t.lanes or t.vectors != 1:
         raise TypingError(f"t: expected as many rows as lanes and one vector a row, got {t}")
     return t(t), generate
-
-
-@intrinsic
-def load_lanes(typing_context, t, address, first, behind):
-    def generate(context, builder, signature, args):
-        value, address, first, behind = args
-        loaded = Code(builder, t).load_lanes(builder.extract_value(value, 0), address, first, behind)
-        return builder.insert_value(value, loaded, 0)
-
-    return t(t, types.int64, types.int64, types.int64), generate
-
-
-@intrinsic
-def store_lanes(typing_context, t, address, first, behind):
-    def generate(context, builder, signature, args):
-        value, address, first, behind = args
-        for v in range(t.vectors):
-            begin, place = integer(v * t.lanes), builder.add(address, integer(v * t.lanes * t.size))
-            vector = builder.extract_value(value, v)
-            Code(builder, t).store_lanes(vector, place, builder.sub(first, begin), builder.sub(behind, begin))
-        return context.get_dummy_value()
-
-    return types.none(t, types.int64, types.int64, types.int64), generate
-
-
-@intrinsic
-def added_lanes(typing_context, t, address, first, behind):
-    def generate(context, builder, signature, args):
-        value, address, first, behind = args
-        code, nothing = Code(builder, t), t.zero_vector()
-        for v in range(t.vectors):
-            begin, place = integer(v * t.lanes), builder.add(address, integer(v * t.lanes * t.size))
-            found = code.load_lanes(nothing, place, builder.sub(first, begin), builder.sub(behind, begin))
-            value = builder.insert_value(value, builder.fadd(builder.extract_value(value, v), found), v)
-        return value
-
-    if t.rows != 1:
-        raise TypingError(f"t: expected one row, got {t}")
-    return t(t, types.int64, types.int64, types.int64), generate
-
-
-@intrinsic
-def load_apart(typing_context, t, address, count):
-    def generate(context, builder, signature, args):
-        return builder.insert_value(args[0], Code(builder, t).load_apart(args[1], args[2]), 0)
-
-    return t(t, types.int64, types.int64), generate
-
-
-@intrinsic
-def store_apart(typing_context, t, address, count):
-    def generate(context, builder, signature, args):
-        Code(builder, t).store_apart(builder.extract_value(args[0], 0), args[1], args[2])
-        return context.get_dummy_value()
-
-    return types.none(t, types.int64, types.int64), generate
-
-
-@intrinsic
-def gathered(typing_context, t, address, step, first, behind):
-    def generate(context, builder, signature, args):
-        value, address, step, first, behind = args
-        found = Code(builder, t).gather(builder.extract_value(value, 0), address, step, first, behind)
-        return builder.insert_value(value, found, 0)
-
-    return t(t, types.int64, types.int64, types.int64, types.int64), generate
-
-
-@intrinsic
-def filled(typing_context, t, number):
-    def generate(context, builder, signature, args):
-        value, number = args
-        same = Code(builder, t).splat(number)
-        for i in range(t.rows * t.vectors):
-            value = builder.insert_value(value, same, i)
-        return value
-
-    return t(t, t.dtype), generate
-
-
-@intrinsic
-def scaled(typing_context, t, number):
-    def generate(context, builder, signature, args):
-        value, number = args
-        factor = Code(builder, t).splat(number)
-        for i in range(t.rows * t.vectors):
-            value = builder.insert_value(value, builder.fmul(builder.extract_value(value, i), factor), i)
-        return value
-
-    return t(t, t.dtype), generate
-
-
-@intrinsic
-def where_larger(typing_context, t, u, yes, no):
-    def generate(context, builder, signature, args):
-        left, right, yes, no = (builder.extract_value(value, 0) for value in args)
-        larger = builder.fcmp_unordered(">", right, left)  # true for a NaN on either side
-        taken = builder.and_(larger, builder.fcmp_ordered("ord", left, left))
-        return builder.insert_value(args[0], builder.select(taken, yes, no), 0)
-
-    return t(t, t, t, t), generate
-
-
-def _shuffled(t: Tile, parts: types.Type, order: Any) -> Any:
-    """The signature and the code of a shuffle of two vectors, block by block: order lists the blocks, t's first."""
-    block = t.lanes // parts.literal_value
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        left, right = (builder.extract_value(value, 0) for value in args[:2])
-        picks = [block * i + lane for i in order(parts.literal_value) for lane in range(block)]
-        return builder.insert_value(args[0], builder.shuffle_vector(left, right, indices(picks)), 0)
-
-    return t(t, t, parts), generate
-
-
-@intrinsic(prefer_literal=True)
-def evens(typing_context, t, u, parts):
-    return _shuffled(t, parts, lambda n: range(0, 2 * n, 2))
-
-
-@intrinsic(prefer_literal=True)
-def odds(typing_context, t, u, parts):
-    return _shuffled(t, parts, lambda n: range(1, 2 * n, 2))
-
-
-@intrinsic(prefer_literal=True)
-def first_half(typing_context, t, u, parts):
-    return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n)])
-
-
-@intrinsic(prefer_literal=True)
-def second_half(typing_context, t, u, parts):
-    return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n, 2 * n)])

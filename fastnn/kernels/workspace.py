@@ -6,9 +6,9 @@ Nothing in it outlives a call, but for the results of the last one.
 from fastnn import plan
 from fastnn.kernels.blocking import SCRATCH
 from fastnn.kernels.jit import compiled
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.team import COUNTERS
-from fastnn.kernels.tiles import element_size
 
 TEAM = LINE  # where the counters are
 

@@ -1,0 +1,156 @@
+"""Single lanes of vectors: edges that start and end anywhere, every other element, choices and shuffles.
+
+The contract is that of tiles.py; where it says so, the tile is one row or one vector.
+
+    load_lanes(t, address, first, behind)         memory in lanes first <= i < behind, the only ones read, else t; one vector
+    store_lanes(t, address, first, behind)        those lanes -> memory; one row
+    added_lanes(t, address, first, behind)        t + memory in lanes first <= i < behind of each row, the only ones read
+    load_apart(t, address, count)                 every other element, count of them: the others are not touched; one vector
+    store_apart(t, address, count)                those lanes -> every other element; one vector
+    gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
+    filled(t, number), scaled(t, number)          all lanes the number; t times the number
+    where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
+    evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
+    first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
+"""
+
+from typing import Any
+
+from numba.core import types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from fastnn.kernels.simd import Code, Tile, indices, integer
+
+
+@intrinsic
+def load_lanes(typing_context, t, address, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, first, behind = args
+        loaded = Code(builder, t).load_lanes(builder.extract_value(value, 0), address, first, behind)
+        return builder.insert_value(value, loaded, 0)
+
+    return t(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def store_lanes(typing_context, t, address, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, first, behind = args
+        for v in range(t.vectors):
+            begin, place = integer(v * t.lanes), builder.add(address, integer(v * t.lanes * t.size))
+            vector = builder.extract_value(value, v)
+            Code(builder, t).store_lanes(vector, place, builder.sub(first, begin), builder.sub(behind, begin))
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def added_lanes(typing_context, t, address, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, first, behind = args
+        code, nothing = Code(builder, t), t.zero_vector()
+        for v in range(t.vectors):
+            begin, place = integer(v * t.lanes), builder.add(address, integer(v * t.lanes * t.size))
+            found = code.load_lanes(nothing, place, builder.sub(first, begin), builder.sub(behind, begin))
+            value = builder.insert_value(value, builder.fadd(builder.extract_value(value, v), found), v)
+        return value
+
+    if t.rows != 1:
+        raise TypingError(f"t: expected one row, got {t}")
+    return t(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def load_apart(typing_context, t, address, count):
+    def generate(context, builder, signature, args):
+        return builder.insert_value(args[0], Code(builder, t).load_apart(args[1], args[2]), 0)
+
+    return t(t, types.int64, types.int64), generate
+
+
+@intrinsic
+def store_apart(typing_context, t, address, count):
+    def generate(context, builder, signature, args):
+        Code(builder, t).store_apart(builder.extract_value(args[0], 0), args[1], args[2])
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64, types.int64), generate
+
+
+@intrinsic
+def gathered(typing_context, t, address, step, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, step, first, behind = args
+        found = Code(builder, t).gather(builder.extract_value(value, 0), address, step, first, behind)
+        return builder.insert_value(value, found, 0)
+
+    return t(t, types.int64, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def filled(typing_context, t, number):
+    def generate(context, builder, signature, args):
+        value, number = args
+        same = Code(builder, t).splat(number)
+        for i in range(t.rows * t.vectors):
+            value = builder.insert_value(value, same, i)
+        return value
+
+    return t(t, t.dtype), generate
+
+
+@intrinsic
+def scaled(typing_context, t, number):
+    def generate(context, builder, signature, args):
+        value, number = args
+        factor = Code(builder, t).splat(number)
+        for i in range(t.rows * t.vectors):
+            value = builder.insert_value(value, builder.fmul(builder.extract_value(value, i), factor), i)
+        return value
+
+    return t(t, t.dtype), generate
+
+
+@intrinsic
+def where_larger(typing_context, t, u, yes, no):
+    def generate(context, builder, signature, args):
+        left, right, yes, no = (builder.extract_value(value, 0) for value in args)
+        larger = builder.fcmp_unordered(">", right, left)  # true for a NaN on either side
+        taken = builder.and_(larger, builder.fcmp_ordered("ord", left, left))
+        return builder.insert_value(args[0], builder.select(taken, yes, no), 0)
+
+    return t(t, t, t, t), generate
+
+
+def _shuffled(t: Tile, parts: types.Type, order: Any) -> Any:
+    """The signature and the code of a shuffle of two vectors, block by block: order lists the blocks, t's first."""
+    block = t.lanes // parts.literal_value
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        left, right = (builder.extract_value(value, 0) for value in args[:2])
+        picks = [block * i + lane for i in order(parts.literal_value) for lane in range(block)]
+        return builder.insert_value(args[0], builder.shuffle_vector(left, right, indices(picks)), 0)
+
+    return t(t, t, parts), generate
+
+
+@intrinsic(prefer_literal=True)
+def evens(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: range(0, 2 * n, 2))
+
+
+@intrinsic(prefer_literal=True)
+def odds(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: range(1, 2 * n, 2))
+
+
+@intrinsic(prefer_literal=True)
+def first_half(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n)])
+
+
+@intrinsic(prefer_literal=True)
+def second_half(typing_context, t, u, parts):
+    return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n, 2 * n)])

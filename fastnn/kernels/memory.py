@@ -1,0 +1,73 @@
+"""Single numbers at an address. Nothing is checked: callers own the bounds.
+
+read(zero, address), write(value, address)    one element
+read_integer(address), write_integer(i, address)  an int64
+read_integers(address, count)                 so many int64, as a tuple; count is a constant
+element_size(zero)                            a constant: of a float like zero, in bytes
+"""
+
+from numba.core import types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from fastnn.kernels.simd import POINTER, Code, Tile, integer
+
+
+@intrinsic
+def element_size(typing_context, zero):
+    size = zero.bitwidth // 8
+    return types.literal(size)(zero), lambda context, builder, signature, args: integer(size)
+
+
+@intrinsic
+def read(typing_context, zero, address):
+    t = Tile(zero, 1, 1)
+
+    def generate(context, builder, signature, args):
+        return builder.load(Code(builder, t).pointer(args[1], t.element), align=t.size)
+
+    return zero(zero, types.int64), generate
+
+
+@intrinsic
+def write(typing_context, value, address):
+    t = Tile(value, 1, 1)
+
+    def generate(context, builder, signature, args):
+        builder.store(args[0], Code(builder, t).pointer(args[1], t.element), align=t.size)
+        return context.get_dummy_value()
+
+    return types.none(value, types.int64), generate
+
+
+@intrinsic
+def read_integer(typing_context, address):
+    def generate(context, builder, signature, args):
+        return builder.load(builder.inttoptr(args[0], POINTER), align=8)
+
+    return types.int64(types.int64), generate
+
+
+@intrinsic
+def write_integer(typing_context, value, address):
+    def generate(context, builder, signature, args):
+        builder.store(args[0], builder.inttoptr(args[1], POINTER), align=8)
+        return context.get_dummy_value()
+
+    return types.none(types.int64, types.int64), generate
+
+
+@intrinsic(prefer_literal=True)
+def read_integers(typing_context, address, count):
+    if not isinstance(count, types.IntegerLiteral):
+        raise TypingError("count: expected a constant")
+    result = types.UniTuple(types.int64, count.literal_value)
+
+    def generate(context, builder, signature, args):
+        values = []
+        for i in range(result.count):
+            place = builder.add(args[0], integer(8 * i))
+            values.append(builder.load(builder.inttoptr(place, POINTER), align=8))
+        return context.make_tuple(builder, result, values)
+
+    return result(types.int64, count), generate
