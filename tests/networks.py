@@ -34,6 +34,22 @@ def convolutional(activation="tanh", last="identity", **settings):
     )
 
 
+def lenet(**settings):
+    """(1, 28, 28) -> 10: two convolutions with pools, three dense layers, relu."""
+    return Sequential(
+        Conv2D(6, 5, activation="relu"),
+        MaxPool2D(2),
+        Conv2D(16, 5, activation="relu"),
+        MaxPool2D(2),
+        Flatten(),
+        Dense(120, "relu"),
+        Dense(84, "relu"),
+        Dense(10),
+        input_shape=(1, 28, 28),
+        **settings,
+    )
+
+
 def samples(model, n, loss="softmax_cross_entropy", seed=1):
     """x (n, *input_shape), and a y that the loss takes: labels, or numbers in (0, 1)."""
     rng = np.random.default_rng(seed)

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from networks import KINKED, LOSSES, SMOOTH, convolutional, dense, samples
+from networks import KINKED, LOSSES, SMOOTH, convolutional, dense, lenet, samples
 from numba import njit, prange
 from numba.core.runtime import _nrt_python, rtsys
+from processes import output
 
 import fastnn
 from fastnn import (
@@ -112,23 +113,42 @@ def test_fit_goes_the_same_way_in_numpy_and_compiled(optimizer, monkeypatch):
     assert np.allclose(first.parameters, second.parameters, rtol=0, atol=1e-9)
 
 
-@pytest.mark.parametrize("make", [dense, convolutional])
-def test_the_number_of_threads_changes_no_bit(make, monkeypatch):
-    """Parameters after 20 steps with 1, 2, 3 and 7 threads, of a batch that is several slices."""
+@pytest.mark.parametrize(("make", "m"), [(dense, 2000), (convolutional, 600), (lenet, 128)])
+def test_the_number_of_threads_changes_no_bit(make, m, monkeypatch):
+    """Parameters after 100 steps with 1, 2, 3 and 7 threads, of a batch that is several slices."""
     monkeypatch.setattr(compiled, "SMALL", 0)
     found = []
     for threads in (1, 2, 3, 7):
         fastnn.set_num_threads(threads)
         model = make()
-        x, y = batch(model, 2000, "softmax_cross_entropy")
-        trainer = compiled.Trainer(model, losses.find("softmax_cross_entropy"), Adam(0.01), 2000, 2000)
-        assert trainer.workers == min(threads, plan.groups(trainer.net.table, 2000))
+        x, y = batch(model, m, "softmax_cross_entropy")
+        trainer = compiled.Trainer(model, losses.find("softmax_cross_entropy"), Adam(1e-3), m, m)
+        assert trainer.workers == min(threads, plan.groups(trainer.net.table, m)) > (threads > 1)
         rows, targets = trainer.inputs(x), trainer.targets(y, losses.find("softmax_cross_entropy"))
-        for _ in range(20):
+        for _ in range(100):
             trainer.step(rows, targets)
         found.append(model.parameters.copy())
     fastnn.set_num_threads(None)
     assert all(np.array_equal(parameters, found[0]) for parameters in found)
+
+
+DIGITS = """
+import fastnn
+from fastnn.datasets import load_digits
+x, y = load_digits()
+model = fastnn.Sequential(fastnn.Dense(32, "relu"), fastnn.Dense(10), input_shape=64, seed=0)
+x = x.reshape(len(x), -1)
+costs = [model.fit(x, y, optimizer=fastnn.SGD(0.1), batch_size=32, verbose=0)["loss"][0], model.evaluate(x, y)[0]]
+print(fastnn.backend.name, *costs)
+"""
+
+
+def test_an_epoch_of_digits_costs_the_same_with_both_backends():
+    """float32, 64-32-10 with relu: the mean cost over the epoch and the cost after it, within 1e-3."""
+    found = [output(DIGITS, FASTNN_BACKEND=name).split() for name in ("numba", "numpy")]
+    assert [name for name, *_ in found] == ["numba", "numpy"]
+    compiled_costs, costs = (np.array(numbers, float) for _, *numbers in found)
+    assert np.allclose(compiled_costs, costs, rtol=1e-3, atol=0)
 
 
 @njit
