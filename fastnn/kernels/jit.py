@@ -24,8 +24,9 @@ from numba.np.numpy_support import as_dtype
 
 from fastnn import arguments, shapes
 from fastnn.arguments import ArrayKind, Contract, Facts, Function
-from fastnn.kernels.boxing import arrays_come_back
+from fastnn.kernels.boxing import arrays_come_and_go
 from fastnn.kernels.cache import DiskCache, directory
+from fastnn.kernels.entry import Kind, Kinds, entry_of
 
 # nnan and ninf are not among them: NaN and infinity pass through. "numpy" division lets loops vectorise.
 OPTIONS: dict[str, Any] = {
@@ -47,12 +48,6 @@ for _rule in vars(shapes).values():
     if inspect.isfunction(_rule):
         register_jitable(_rule)  # kernels call shapes.py by the same names as the reference
 
-_PYTHON = {
-    arguments.real: "float",
-    arguments.integer: "int",
-    arguments.truth: "bool",
-    arguments.constants: "tuple",
-}
 _SCALARS = {
     arguments.real: types.float64,
     arguments.integer: types.int64,
@@ -69,13 +64,15 @@ class Core(CPUDispatcher):
         self.contract = contract
         self._cache = DiskCache(function, OPTIONS, announce)
         self._known: set[tuple[Any, ...]] = set()
+        self.entry_points: dict[Kinds, Callable[..., Any]] = {}
 
     def compile(self, sig: Any) -> Any:
         """Compile for the canonical form of the argument types, and let the given ones find it without a search."""
         args, _ = sigutils.normalize_signature(sig)
         canonical = self._canonical(args)
-        with arrays_come_back():
+        with arrays_come_and_go():
             entry_point = super().compile(canonical)
+        self.entry_points[tuple(map(_kind, canonical))] = entry_point
         if args not in self._known and args != canonical:
             self._insert([arg._code for arg in args], entry_point, False)
             self._known.add(args)
@@ -116,6 +113,11 @@ class Core(CPUDispatcher):
         return _SCALARS[kind]
 
 
+def _kind(type_: types.Type) -> Kind:
+    """`entry.kind` of a value of that type."""
+    return (type_.dtype.bitwidth // 8, type_.ndim) if isinstance(type_, types.Array) else None
+
+
 def _all_numbers(type_: types.BaseTuple) -> bool:
     return all(isinstance(item, types.Number) for item in type_)
 
@@ -130,7 +132,7 @@ def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...
         return functools.partial(kernel, writes=writes)
     contract = Contract(function, writes)
     core = Core(function, contract)
-    entry = functools.update_wrapper(_entry(contract, core), function)
+    entry = functools.update_wrapper(entry_of(contract, core, core.entry_points), function)
     infer_global(entry, types.Dispatcher(core))
     # A function has these attributes only from here on, which mypy cannot know.
     entry.signatures = core.overloads.keys()  # type: ignore[attr-defined]
@@ -158,76 +160,6 @@ def whole(function: Callable[..., Any]) -> Any:
     expected = list(inspect.signature(function).parameters)
     infer_global(entry, types.Dispatcher(dispatcher))
     return entry
-
-
-def _entry(contract: Contract, core: Core) -> Callable[..., Any]:
-    """The function that Python calls. It is written out for the kernel's own parameters: 0.1 us above the core's 0.5.
-
-    With *args and **kwargs in its place a call took 0.3 us more, and 5 us more with out= by name.
-    """
-    parameters = ", ".join(
-        name if parameter.default is inspect.Parameter.empty else f"{name}=defaults[{name!r}]"
-        for name, parameter in contract.signature.parameters.items()
-    )
-    usual = " and ".join(_is_usual(contract, name) for name in contract.names)
-    values = ", ".join(
-        f"({name}, {name}) if type({name}) is int else {name}" if contract.kinds[name] is arguments.pair else name
-        for name in contract.names
-    )
-    source = f"""
-def {contract.name}({parameters}):
-    try:
-        if {usual}:
-            return core({values})
-        return core(*plain(contract, ({", ".join(contract.names)},)))
-    except Exception as error:
-        raise reason(contract, ({", ".join(contract.names)},), error) from None
-"""
-    defaults = {name: parameter.default for name, parameter in contract.signature.parameters.items()}
-    scope = {
-        "contract": contract,
-        "core": core,
-        "defaults": defaults,
-        "ndarray": np.ndarray,
-        "single": np.dtype(np.float32),
-        "double": np.dtype(np.float64),
-        "plain": _plain,
-        "reason": _reason,
-    }
-    exec(source, scope)
-    return scope[contract.name]  # type: ignore[return-value]  # what exec made has no type
-
-
-def _is_usual(contract: Contract, name: str) -> str:
-    """The test, in Python, that an argument is of the very type that the core is mostly called with."""
-    kind = contract.kinds[name]
-    if isinstance(kind, ArrayKind):
-        # Once Numba has seen some array that is not plain memory (unaligned, say), it takes byte-swapped ones for native.
-        # The two usual dtypes are faster to find than the property; what code from the disk cache returns has others.
-        native = f"({name}.dtype is single or {name}.dtype is double or {name}.dtype.isnative)"
-        test = f"type({name}) is ndarray and {native}"
-    elif kind is arguments.pair:
-        test = f"(type({name}) is int or type({name}) is tuple)"
-    else:
-        test = f"type({name}) is {_PYTHON[kind]}"
-    return f"({name} is None or ({test}))" if contract.signature.parameters[name].default is None else test
-
-
-def _plain(contract: Contract, args: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Arguments of other types than the usual: subclasses of arrays as plain views, NumPy's scalars as Python's."""
-    values = contract.bind(args, {})
-    contract.check(values)
-    return tuple(np.asarray(v) if isinstance(v, np.ndarray) else v for v in values.values())
-
-
-def _reason(contract: Contract, args: tuple[Any, ...], error: Exception) -> Exception:
-    """What to raise for a refused call: the contract's own finding, else the rule that the core named."""
-    try:
-        values = contract.bind(args, {})
-        contract.check(values)
-    except (TypeError, ValueError) as finding:
-        return finding
-    return contract.explain(error, values) if type(error) in (ValueError, IndexError) else error
 
 
 @functools.cache

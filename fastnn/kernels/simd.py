@@ -103,8 +103,8 @@ class Form(types.Opaque):
 register_model(Form)(models.OpaqueModel)
 
 
-def integer(value: int) -> ir.Constant:
-    return ir.Constant(ir.IntType(64), value)
+def integer(value: int, bits: int = 64) -> ir.Constant:
+    return ir.Constant(ir.IntType(bits), value)
 
 
 def indices(values: list[int]) -> ir.Constant:
@@ -267,6 +267,17 @@ def name_address(symbol: str, address: int) -> None:
 def c_function(builder: Any, symbol: str, result: ir.Type, parameters: list[ir.Type]) -> Any:
     """The function of that name outside, as C calls it."""
     return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, parameters), symbol)
+
+
+def named_address(builder: Any, symbol: str) -> Any:
+    """What `name_address` gave that name to."""
+    known = builder.module.globals.get(symbol)
+    return builder.ptrtoint(known or cgutils.add_global_variable(builder.module, ir.IntType(8), symbol), ir.IntType(64))
+
+
+def field(builder: Any, place: Any, offset: int, bits: int = 64) -> Any:
+    """An integer behind an address."""
+    return builder.load(builder.inttoptr(builder.add(place, integer(offset)), ir.IntType(bits).as_pointer()))
 
 
 def call_symbol(builder: Any, symbol: str) -> None:

@@ -1,0 +1,91 @@
+"""Calls from Python that go straight to compiled code: what it was not compiled for goes the general way, or is refused."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from fastnn.kernels import dense_forward, mean_squared_error, relu
+
+DTYPES = (np.float32, np.float64)
+
+
+def product(dtype=np.float32):
+    """Arguments of dense_forward, whose code is compiled and remembered behind this."""
+    a, theta, z = np.ones((3, 2), dtype), np.ones((3, 4), dtype), np.zeros((3, 4), dtype)
+    for _ in range(2):
+        assert (dense_forward(a, theta, z) == 3).all()
+    return a, theta, z
+
+
+def read_only(array):
+    array.flags.writeable = False
+    return array
+
+
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        (lambda x: x.tolist(), TypeError),
+        (lambda x: None, TypeError),
+        (lambda x: x.astype(np.int32), TypeError),
+        (lambda x: x.astype(x.dtype.newbyteorder()), TypeError),
+        (lambda x: x.astype(np.float64), TypeError),
+        (np.ma.array, TypeError),
+        (lambda x: x[0], ValueError),
+        (lambda x: x[None], ValueError),
+    ],
+)
+@pytest.mark.parametrize("place", [0, 1])
+def test_other_arguments_are_refused(place, change, error):
+    """None, other dtypes, ranks and classes, right behind calls with good ones."""
+    arguments = list(product())
+    arguments[place] = change(arguments[place])
+    arguments[2][...] = 7
+    with pytest.raises(error, match=r"^dense_forward: "):
+        dense_forward(*arguments)
+    assert (arguments[2] == 7).all()
+
+
+def test_a_read_only_output_is_refused():
+    a, theta, z = product()
+    with pytest.raises(ValueError, match="out: expected a writeable array"):
+        dense_forward(a, theta, read_only(z))
+    assert (dense_forward(read_only(a), read_only(theta)) == 3).all()
+
+
+def test_other_arrays_go_the_general_way():
+    """Another class, dtype or rank, in turn, and back."""
+    a, theta, z = product()
+    for _ in range(3):
+        assert type(dense_forward(a.view(np.recarray), theta)) is np.ndarray
+        assert (dense_forward(*(x.astype(np.float64) for x in (a, theta))) == 3).all()
+        assert dense_forward(a, theta, out=z) is z
+        for shape in ((3,), (2, 2), (2, 3, 4)):
+            assert np.array_equal(relu(np.full(shape, -1.0, np.float32)), np.zeros(shape))
+        assert mean_squared_error(a, 3 * a) == 4
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_new_arrays(dtype):
+    """Plain ones, of NumPy's own dtype object, which own their memory."""
+    a, theta, _ = product(dtype)
+    z = dense_forward(a, theta)
+    assert type(z) is np.ndarray
+    assert z.dtype is np.dtype(dtype)
+    assert z.flags.writeable
+    a, theta = a + 1, theta + 1
+    dense_forward(a, theta)
+    assert (z == 3).all()
+
+
+def test_new_arrays_give_their_memory_back():
+    """100 products of 8 MB, one after the other."""
+    resource = pytest.importorskip("resource", reason="as Unix has it")
+    a, theta = np.ones((1024, 1)), np.ones((2, 1024))
+    dense_forward(a, theta)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for _ in range(100):
+        dense_forward(a, theta)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert grown * (1 if sys.platform == "darwin" else 1024) < 200e6
