@@ -114,9 +114,15 @@ def _together(sizes, window, zero):
 
 
 @compiled
+def _parts(sizes, window, zero):
+    channels = channels_of(sizes[1], window[0], window[1])
+    return parts(sizes, window, _together(sizes, window, zero), channels, element_size(zero))
+
+
+@compiled
 def correlate_bytes(sizes, window, zero):
     """The scratch of `correlate`: planes, ones, a tile, tap offsets. None of it grows with m or K."""
-    part = parts(sizes, window, _together(sizes, window, zero), element_size(zero))
+    part = _parts(sizes, window, zero)
     return _layout(0, part, zero)[3] + 8 * part[1] * window[0] * window[1] + LINE
 
 
@@ -135,7 +141,7 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
     """All samples of one group."""
     m, C, K, H, W, H_out, W_out = sizes
     size, cells = element_size(zero), window[0] * window[1]
-    part = parts(sizes, window, _together(sizes, window, zero), size)
+    part = _parts(sizes, window, zero)
     room = _layout(scratch, part, zero)
     planes = room[0]
     part = in_place(part, sizes, window, image, size)

@@ -3,6 +3,7 @@
 read(zero, address), write(value, address)    one element
 read_integer(address), write_integer(i, address)  an int64
 read_integers(address, count)                 so many int64, as a tuple; count is a constant
+ask_to_read(address)                          asks for the cache line there, to be read some time later
 element_size(zero)                            a constant: of a float like zero, in bytes
 """
 
@@ -71,3 +72,12 @@ def read_integers(typing_context, address, count):
         return context.make_tuple(builder, result, values)
 
     return result(types.int64, count), generate
+
+
+@intrinsic
+def ask_to_read(typing_context, address):
+    def generate(context, builder, signature, args):
+        Code(builder, Tile(types.float32, 1, 1)).prefetch(args[0], 0, writes=0, closeness=3)
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate

@@ -43,7 +43,7 @@ NEAR_BYTES = 16 * 1024
 @compiled
 def phases(f, S, D):
     """How many kinds of rows or columns taps meet: those of one kind walk over the same ones."""
-    return min(f, S // gcd(S, D))
+    return 1 if S == 1 else min(f, S // gcd(S, D))
 
 
 @compiled
@@ -66,11 +66,10 @@ def channels_of(C, f_h, f_w):
 
 
 @compiled
-def parts(sizes, window, together, size):
-    """How the work is cut up, with so many samples together: planes have at most PLANE_BYTES, or one output row."""
-    m, C, _, _, _, H_out, W_out = sizes
+def parts(sizes, window, together, channels, size):
+    """How the work is cut up, with so many samples and channels together: planes have at most PLANE_BYTES, or one output row."""
+    m, _, _, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, _, _, _, D_h, _ = window
-    channels = channels_of(C, f_h, f_w)
     planes, beyond = phases(f_h, S_h, D_h) * f_w, halo(f_h, S_h, D_h)
     together = max(1, min(min(together, m), PLANE_BYTES // (channels * planes * (H_out + beyond) * W_out * size + 1)))
     step_h = together * W_out * size
@@ -120,9 +119,9 @@ def tap_offsets(table, channels, window, part, rows_first):
 @compiled
 def reached(n, n_out, offset, S):
     """The range of cells i with 0 <= i S + offset < n: those whose input cell is not padding."""
-    first = min(n_out, max(0, -(offset // S)))
-    behind = max(first, min(n_out, (n - 1 - offset) // S + 1))
-    return first, behind
+    before, until = (-offset, n - offset) if S == 1 else (-(offset // S), (n - 1 - offset) // S + 1)
+    first = min(n_out, max(0, before))
+    return first, max(first, min(n_out, until))
 
 
 @shared

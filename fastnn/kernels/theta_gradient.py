@@ -13,7 +13,7 @@ A tile's sum is over at most BLOCK terms, from zero, and is then added to what i
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.memory import element_size, read, read_integer, read_integers, write, write_integer
+from fastnn.kernels.memory import ask_to_read, element_size, read, read_integer, read_integers, write, write_integer
 from fastnn.kernels.packing import pack_panels
 from fastnn.kernels.planes import (
     IN_PLACE,
@@ -21,10 +21,13 @@ from fastnn.kernels.planes import (
     Images,
     Sizes,
     Window,
+    channels_of,
     fill_planes,
     framed,
+    halo,
     in_place,
     parts,
+    phases,
     plane_bytes,
     tap_offsets,
 )
@@ -39,8 +42,10 @@ from fastnn.kernels.tiles import (
     low_form,
     products,
     rank_one_at,
+    rows_of,
     store,
     store_sums,
+    tall_form,
     tile,
     vectors_of,
     zero_of,
@@ -56,6 +61,10 @@ SUMS_BYTES = 256 * 1024  # of partial sums for which lanes are output cells: the
 MANY = 64
 LOW = 3  # rows k of a group for which the tile has few rows and more taps
 WIDEST = 8  # vectors, of any tile
+TALLEST = 12  # rows
+NEAR = (
+    20  # vectors of each line that a tile goes along, by lanes: dz, the next dz and the planes stay in the first-level cache
+)
 
 
 @compiled
@@ -65,8 +74,7 @@ def _by_lanes(sizes, part, cells, zero):
     size, width = element_size(zero), lanes(zero)
     blocks, taps = -(-C // part[1]), C * cells
     row = blocks * (part[1] * cells + WIDEST) * width * size
-    half, two = width // 2 >= K, 2 * width <= K
-    if (half or (taps < MANY and (not two or taps < 3 * full_rows(zero)))) and row * K <= SUMS_BYTES:
+    if (width // 2 >= K or taps < MANY) and row * K <= SUMS_BYTES:
         return True, row, row * K
     row = -(-K // width) * width * size
     return False, row, row * C * cells
@@ -76,14 +84,24 @@ def _by_lanes(sizes, part, cells, zero):
 def _samples(sizes, part, by_lanes, zero):
     """How many samples a tile's sum goes over: of small images several, but BLOCK terms and PLANE_BYTES at most."""
     cells = part[2] * sizes[6]
-    terms = -(-cells // lanes(zero)) if by_lanes else cells
-    return max(1, min(sizes[0], min(BLOCK // terms, PLANE_BYTES // plane_bytes(part)))) if part[2] == sizes[5] else 1
+    most = NEAR // -(-cells // lanes(zero)) if by_lanes else BLOCK // cells
+    return max(1, min(sizes[0], min(most, PLANE_BYTES // plane_bytes(part)))) if part[2] == sizes[5] else 1
+
+
+@compiled
+def _parts(sizes, window, size):
+    """Parts of whole images where they fit, with as many channels as can be: dz is packed once for all of them."""
+    _, C, _, _, _, H_out, W_out = sizes
+    f_h, f_w, S_h, _, _, _, D_h, _ = window
+    channel = phases(f_h, S_h, D_h) * f_w * (H_out + halo(f_h, S_h, D_h)) * W_out * size
+    channels = max(channels_of(C, f_h, f_w), min(C, PLANE_BYTES // (channel + 1)))
+    return parts(sizes, window, 1, -(-C // max(1, -(-C // channels))), size)
 
 
 @compiled
 def gradient_bytes(sizes, window, zero):
     """The scratch of `theta_gradient`: it grows with dtheta, not with m."""
-    part = parts(sizes, window, 1, element_size(zero))
+    part = _parts(sizes, window, element_size(zero))
     return _layout(0, sizes, part, window[0] * window[1], zero)[4] + 8 * part[1] * window[0] * window[1] + LINE
 
 
@@ -95,8 +113,9 @@ def _layout(scratch, sizes, part, cells, zero):
     planes = -(-scratch // LINE) * LINE
     sums = -(-(planes + _samples(sizes, part, by_lanes, zero) * plane_bytes(part)) // LINE) * LINE
     panel = sums + -(-sums_bytes // LINE) * LINE
-    places = panel if by_lanes else panel + -(-sizes[2] // (VECTORS * lanes(zero))) * BLOCK * VECTORS * vector
-    return planes, sums, panel, places, places + 8 * WIDEST
+    lines, panels = full_rows(zero) * NEAR, -(-sizes[2] // (VECTORS * lanes(zero))) * BLOCK * VECTORS
+    places = panel + (lines if by_lanes else panels) * vector
+    return planes, sums, panel, places, places + 8 * TALLEST
 
 
 @shared
@@ -106,7 +125,7 @@ def theta_gradient(
     """All samples of one group."""
     m, C, K, H, W, H_out, W_out = sizes
     size, cells = element_size(zero), window[0] * window[1]
-    part = parts(sizes, window, 1, size)
+    part = _parts(sizes, window, size)
     by_lanes, row, sums_bytes = _by_lanes(sizes, part, cells, zero)
     room = _layout(scratch, sizes, part, cells, zero)
     planes, sums = room[0], room[1]
@@ -137,12 +156,20 @@ def theta_gradient(
                     continue
                 corner = (sums + c // channels * (channels * cells + WIDEST) * lanes(zero) * size, row)
                 if K == 1:
-                    _add_lanes(low_form(zero, 1), lines, counts, source, corner, room)
+                    _add_lanes(low_form(zero, 1), form(zero, 1, 1), lines, counts, source, corner, room)
                 elif K <= LOW:
-                    _add_lanes(low_form(zero, LOW), lines, counts, source, corner, room)
+                    _add_lanes(low_form(zero, LOW), form(zero, LOW, 1), lines, counts, source, corner, room)
                 else:
-                    _add_lanes(form(zero, full_rows(zero), VECTORS), lines, counts, source, corner, room)
+                    wide, column = form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1)
+                    _add_lanes(wide, column, lines, counts, source, corner, room)
     _put_out((K, C, window[0], window[1]), (sums, row), (by_lanes, channels), out, zero)
+
+
+@compiled
+def even(n, most, unit):
+    """The length of all parts of n but the last: about the same, whole units, and at most so many."""
+    units = -(-n // unit)
+    return -(-units // -(-units // (most // unit))) * unit
 
 
 @compiled
@@ -156,51 +183,102 @@ def _places(table, tap, taps, notes, count):
 
 
 @compiled
-def _add_lanes(kind, planes, counts, dz, sums, room):
+def _add_lanes(kind, column, planes, counts, dz, sums, room):
     """By lanes: a tile has the partial sums of some k with some taps."""
     K, taps, cells, samples = counts
     zero, t = zero_of(kind), zeros(kind)
     size, width, many = element_size(zero), lanes(zero), vectors_of(kind)
-    for p in range(0, cells, BLOCK * width):
-        count = min(cells - p, BLOCK * width)
-        for tap in range(0, taps, many):
-            places = read_integers(_places(room[4], tap, taps, room[3], many), many)
-            for k in range(0, K, full_rows(zero)):
-                last, total = min(full_rows(zero), K - k) - 1, t
+    row, near = width * size, even(cells, NEAR * width, width)
+    for p in range(0, cells, near):
+        count = min(cells - p, near)
+        for k in range(0, K, full_rows(zero)):
+            last, lines = min(full_rows(zero), K - k) - 1, (dz[0] + k * dz[2] + p * size, dz[1], dz[2])
+            _pack_lines(column, lines, (last, count, samples), room[2])
+            ahead = lines[0] + full_rows(zero) * dz[2]
+            if k + full_rows(zero) >= K:
+                ahead = dz[0] + (p + near) * size if p + near < cells else dz[0] + samples * dz[1]
+            soon = 0
+            for tap in range(0, taps, many):
+                places, total, x = read_integers(_places(room[4], tap, taps, room[3], many), many), t, room[2]
                 for n in range(samples):
-                    x, y = dz[0] + n * dz[1] + k * dz[2] + p * size, planes[0] + n * planes[1] + p * size
+                    y = planes[0] + n * planes[1] + p * size
+                    far, step, far_row = ahead + n * dz[1], row, dz[2]
+                    if soon >= full_rows(zero):
+                        far, step, far_row = x, 0, 0
                     for _ in range(count // width):
-                        total = products(total, x, dz[2], last, places, y, None)
-                        x += width * size
-                        y += width * size
+                        ask_to_read(far)
+                        ask_to_read(far + far_row)
+                        ask_to_read(far + 2 * far_row)
+                        far += step
+                        total = products(total, x, row, full_rows(zero) - 1, places, y, None)
+                        x += full_rows(zero) * row
+                        y += row
                     if count % width != 0:
-                        total = products(total, x, dz[2], last, places, y, count % width)
-                place = sums[0] + k * sums[1] + tap * width * size
+                        total = products(total, x, row, full_rows(zero) - 1, places, y, count % width)
+                        x += full_rows(zero) * row
+                soon += 3
+                ahead += 3 * dz[2]
+                place = sums[0] + k * sums[1] + tap * row
                 store(added(total, load(t, place, sums[1], last, None)), place, sums[1], last, None)
+
+
+@compiled
+def _pack_lines(column, dz, counts, target):
+    """Some rows of dz, vector by vector of each: a tile reads them aligned, which saves a sixth of its time."""
+    zero, t = zero_of(column), zeros(column)
+    last, cells, samples = counts
+    row = lanes(zero) * element_size(zero)
+    for n in range(samples):
+        source = dz[0] + n * dz[1]
+        for j in range(0, cells, lanes(zero)):
+            if cells - j >= lanes(zero):
+                store(load(t, source, dz[2], last, None), target, row, full_rows(zero) - 1, None)
+            else:
+                store(load(t, source, dz[2], last, cells - j), target, row, full_rows(zero) - 1, None)
+            source += row
+            target += full_rows(zero) * row
+
+
+@compiled
+def _columns(K, width):
+    """Columns of the next panel, of K that are left: of two vectors where that leaves none of a single one."""
+    vectors = -(-K // width)
+    return min(K, (2 if vectors == 2 or vectors == 4 else VECTORS) * width)
 
 
 @compiled
 def _add_rows(planes, counts, dz, sums, room, zero):
     """By rows: a tile has the sums of some taps with some k."""
     K, taps, cells, samples = counts
-    size, width, full, panel = element_size(zero), VECTORS * lanes(zero), full_rows(zero), room[2]
-    for p in range(0, cells, BLOCK):
-        count = min(BLOCK, cells - p)
-        for n in range(samples):
-            source, target = dz[0] + n * dz[1] + p * size, panel + n * count * width * size
-            pack_panels(source, size, dz[2], count, K, target, BLOCK * width * size, zero)
-        lines = (planes[0] + p * size, planes[1], count, samples)
-        for k in range(0, K, width):
-            block, columns = panel + k * BLOCK * size, min(width, K - k)
-            for tap in range(0, taps, full):
-                places = read_integers(_places(room[4], tap, taps, room[3], full), full)
-                target = (sums[0] + tap * sums[1] + k * size, sums[1], min(full, taps - tap) - 1)
-                if columns > 2 * lanes(zero):
-                    _add_tile(form(zero, full, VECTORS), places, lines, block, target)
-                elif columns > lanes(zero):
-                    _add_tile(form(zero, full, 2), places, lines, block, target)
-                else:
-                    _add_tile(form(zero, full, 1), places, lines, block, target)
+    size, width, panel = element_size(zero), lanes(zero), room[2]
+    near = even(cells, BLOCK, width)
+    for p in range(0, cells, near):
+        count, k, block = min(near, cells - p), 0, panel
+        while k < K:
+            columns = _columns(K - k, width)
+            for n in range(samples):
+                source = dz[0] + n * dz[1] + k * dz[2] + p * size
+                pack_panels(source, size, dz[2], count, columns, block + n * count * VECTORS * width * size, 0, zero)
+            k, block = k + columns, block + BLOCK * VECTORS * width * size
+        k, block, lines = 0, panel, (planes[0] + p * size, planes[1], count, samples)
+        while k < K:
+            columns, corner = _columns(K - k, width), (sums[0] + k * size, sums[1])
+            if columns > 2 * width:
+                _add_panel(form(zero, full_rows(zero), VECTORS), lines, taps, block, corner, room)
+            elif columns > width:
+                _add_panel(tall_form(zero), lines, taps, block, corner, room)
+            else:
+                _add_panel(form(zero, full_rows(zero), 1), lines, taps, block, corner, room)
+            k, block = k + columns, block + BLOCK * VECTORS * width * size
+
+
+@compiled
+def _add_panel(kind, planes, taps, block, sums, room):
+    """All taps with the k of a panel."""
+    for tap in range(0, taps, rows_of(kind)):
+        places = read_integers(_places(room[4], tap, taps, room[3], rows_of(kind)), rows_of(kind))
+        target = (sums[0] + tap * sums[1], sums[1], min(rows_of(kind), taps - tap) - 1)
+        _add_tile(kind, places, planes, block, target)
 
 
 @compiled

@@ -34,8 +34,10 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     half_rows, most_rows(zero)                    constants: of a tile with half as many rows, and of the tallest
     form(zero, rows, vectors)                     which tile is meant: unlike a tile, it costs nothing to pass
     low_form(zero, rows)                          few rows and as many vectors as the registers hold, 8 at most
+    tall_form(zero)                               two vectors a row and as many of them as the largest tile has
     zeros(form)                                   a tile of that form, all zeros
-    vectors_of(form), zero_of(form)               constants: of a row; 0 of the tile's dtype
+    rows_of, vectors_of(form)                     constants: of the tile, of a row
+    zero_of(form)                                 a constant: 0 of the tile's dtype
 """
 
 from typing import Any
@@ -105,6 +107,17 @@ def low_form(typing_context, zero, rows):
     count = rows.literal_value
     result = Form(Tile(zero, count, min(8, full_rows_of(registers()[1]) * VECTORS // count)))
     return result(zero, rows), lambda context, builder, signature, args: context.get_dummy_value()
+
+
+@intrinsic
+def tall_form(typing_context, zero):
+    result = Form(Tile(zero, full_rows_of(registers()[1]) * VECTORS // 2, 2))
+    return result(zero), lambda context, builder, signature, args: context.get_dummy_value()
+
+
+@intrinsic
+def rows_of(typing_context, form):
+    return types.literal(form.tile.rows)(form), lambda context, builder, signature, args: integer(form.tile.rows)
 
 
 @intrinsic
