@@ -103,7 +103,7 @@ def max_pool2d_forward(
     (m, C, H_out, W_out), (H, W) = z.shape, a.shape[2:]
     one, low = a.dtype.type(1), a.dtype.type(-np.inf)
     if pool2x2.fits(f, S, P):
-        pool2x2.forward(images, target, m * C, H, W, larger, one)
+        pool2x2.forward_max(images, target, m * C, H, W, one)
     else:
         forward(images, target, (m * C, H, W, H_out, W_out), (f, S, P), larger, low, one)
     put_back(target, z)
@@ -153,7 +153,7 @@ def avg_pool2d_forward(
     (m, C, H_out, W_out), (H, W) = z.shape, a.shape[2:]
     share, zero = a.dtype.type(1 / (f[0] * f[1])), a.dtype.type(0)
     if pool2x2.fits(f, S, P):
-        pool2x2.forward(images, target, m * C, H, W, total, share)
+        pool2x2.forward_avg(images, target, m * C, H, W, share)
     else:
         forward(images, target, (m * C, H, W, H_out, W_out), (f, S, P), total, zero, share)
     put_back(target, z)
