@@ -26,9 +26,9 @@ from fastnn.kernels.lanes import (
     store_lanes,
     where_larger,
 )
-from fastnn.kernels.layout import address
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.pool_windows import larger, total
+from fastnn.kernels.shared import shared
 from fastnn.kernels.tiles import lanes, load, store, tile
 
 CHUNK = 16 * 1024  # bytes of rows of an image, which leave a first-level cache of 48 KB room for as many of da, and for dz
@@ -181,18 +181,18 @@ def _joined(planes, H, W):
 # Forward -------------------------------------------------------------------------------------------------------------
 
 
-@compiled
-def forward_max(images, target, planes, H, W, one):
+@shared
+def forward_max(images: int, target: int, planes: int, H: int, W: int, one: float) -> None:
     """(16) z = max_rs a_rs for each window."""
-    sizes, places = _joined(planes, H, W), (address(images), address(target))
+    sizes, places = _joined(planes, H, W), (images, target)
     done = _pool_flat(places, sizes, 1, larger, one) + _pool_flat(places, sizes, 2, larger, one)
     _by_rows(_largest_of, places, sizes, done, one)
 
 
-@compiled
-def forward_avg(images, target, planes, H, W, share):
+@shared
+def forward_avg(images: int, target: int, planes: int, H: int, W: int, share: float) -> None:
     """(15) z = share sum_rs a_rs for each window."""
-    sizes, places = _joined(planes, H, W), (address(images), address(target))
+    sizes, places = _joined(planes, H, W), (images, target)
     done = _pool_flat(places, sizes, 1, total, share) + _pool_flat(places, sizes, 2, total, share)
     _by_rows(_mean_of, places, sizes, done, share)
 
@@ -226,10 +226,10 @@ def _pool_flat(places, sizes, parts, join, share):
 # Backward ------------------------------------------------------------------------------------------------------------
 
 
-@compiled
-def backward_max(gradients, images, target, planes, H, W, zero):
+@shared
+def backward_max(gradients: int, images: int, target: int, planes: int, H: int, W: int, zero: float) -> None:
     """(18) da: each dz goes to the first of the largest cells of its window. Cells in no window are not written."""
-    sizes, places = _joined(planes, H, W), (address(gradients), address(images), address(target))
+    sizes, places = _joined(planes, H, W), (gradients, images, target)
     done = _route_flat(places, sizes, 1, zero) + _route_flat(places, sizes, 2, zero)
     _by_rows(_route_strip, places, sizes, done, zero)
 
@@ -253,10 +253,10 @@ def _route_flat(places, sizes, parts, zero):
     return vectors * lanes(zero)
 
 
-@compiled
-def backward_avg(gradients, target, planes, H, W, share):
+@shared
+def backward_avg(gradients: int, target: int, planes: int, H: int, W: int, share: float) -> None:
     """(19) da = share dz in each cell of a window. Cells in no window are not written."""
-    sizes, places = _joined(planes, H, W), (address(gradients), address(target))
+    sizes, places = _joined(planes, H, W), (gradients, target)
     done = _spread_flat(places, sizes, 1, share) + _spread_flat(places, sizes, 2, share)
     _by_rows(_spread_strip, places, sizes, done, share)
 

@@ -30,10 +30,14 @@ from fastnn.kernels.lanes import (
     where_equal,
     where_larger,
 )
-from fastnn.kernels.layout import address, on_stack
+from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.pool_windows import larger, total
+from fastnn.kernels.shared import shared
 from fastnn.kernels.tiles import added, lanes, tile
+
+Sizes = tuple[int, int, int, int, int]
+Padding = tuple[int, int]
 
 
 @compiled
@@ -121,16 +125,16 @@ def _by_strips(work, places, sizes, P, number):
 # Forward -------------------------------------------------------------------------------------------------------------
 
 
-@compiled
-def forward_max(images, target, sizes, P, low):
+@shared
+def forward_max(images: int, target: int, sizes: Sizes, P: Padding, low: float) -> None:
     """(16) z = max_rs a_rs for each window; low is minus infinity."""
-    _by_strips(_largest_down, (address(images), address(target)), sizes, P, low)
+    _by_strips(_largest_down, (images, target), sizes, P, low)
 
 
-@compiled
-def forward_avg(images, target, sizes, P, share):
+@shared
+def forward_avg(images: int, target: int, sizes: Sizes, P: Padding, share: float) -> None:
     """(15) z = share sum_rs a_rs for each window."""
-    _by_strips(_mean_down, (address(images), address(target)), sizes, P, share)
+    _by_strips(_mean_down, (images, target), sizes, P, share)
 
 
 @compiled
@@ -174,16 +178,16 @@ def _joined_row(y, cell, strip, shape, nothing, join, share):
 # Backward ------------------------------------------------------------------------------------------------------------
 
 
-@compiled
-def backward_max(gradients, images, target, sizes, P, low):
+@shared
+def backward_max(gradients: int, images: int, target: int, sizes: Sizes, P: Padding, low: float) -> None:
     """(18) da: each dz goes to the first of the largest cells of its window; low is minus infinity."""
-    _by_strips(_route_down, (address(gradients), address(images), address(target)), sizes, P, low)
+    _by_strips(_route_down, (gradients, images, target), sizes, P, low)
 
 
-@compiled
-def backward_avg(gradients, target, sizes, P, share):
+@shared
+def backward_avg(gradients: int, target: int, sizes: Sizes, P: Padding, share: float) -> None:
     """(19) da = share times the sum of the dz of the windows over each cell."""
-    _by_strips(_spread_down, (address(gradients), address(target)), sizes, P, share)
+    _by_strips(_spread_down, (gradients, target), sizes, P, share)
 
 
 @compiled
