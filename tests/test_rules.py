@@ -12,6 +12,7 @@ THETA_OF_A = "theta: expected shape (1 + n_in, n_out), where a is (m, n_in)"
 THETA_OF_DZ = "theta: expected shape (1 + n_in, n_out), where dz is (m, n_out)"
 THETA_OF_DZ_IMAGES = "theta: expected shape (K, C / groups, f_h, f_w), where dz is (m, K, H', W')"
 GROUPS = "groups: expected a positive divisor of C and of K, the channels of a and of z"
+CHOICES = "activation: expected one of identity, sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu, got"
 SHAPES = [
     ("dense_forward", {"theta": of(3, 5)}, THETA_OF_A, "got a (2, 3) float32, theta (3, 5) float32"),
     ("dense_forward", {"theta": of(0, 5)}, THETA_OF_A, "theta (0, 5) float32"),
@@ -33,6 +34,8 @@ SHAPES = [
         "theta: expected shape (K, C / groups",
         "groups 3",
     ),
+    ("dense_forward", {"activation": "ReLU"}, CHOICES, "got 'ReLU'"),
+    ("conv2d_forward", {"activation": ""}, CHOICES, "got ''"),
     ("conv2d_forward", {"dilation": (3, 2)}, "the window is larger than the padded image", "dilation (3, 2)"),
     ("conv2d_dz_to_dtheta", {"groups": 3}, GROUPS, "groups 3"),
     ("conv2d_dz_to_dtheta", {"dilation": (1, 2)}, "dz: expected shape (m, K, H', W')", "dilation (1, 2)"),

@@ -24,6 +24,7 @@ from numba.np.numpy_support import as_dtype
 
 from fastnn import arguments, shapes
 from fastnn.arguments import ArrayKind, Contract, Facts, Function
+from fastnn.constants import ACTIVATION_CODES
 from fastnn.kernels.boxing import arrays_come_back
 from fastnn.kernels.cache import DiskCache, directory
 
@@ -58,6 +59,7 @@ _SCALARS = {
     arguments.integer: types.int64,
     arguments.truth: types.boolean,
     arguments.constants: types.UniTuple(types.float64, 3),
+    arguments.activation: types.int64,
 }
 
 
@@ -131,7 +133,10 @@ def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...
     contract = Contract(function, writes)
     core = Core(function, contract)
     entry = functools.update_wrapper(_entry(contract, core), function)
-    infer_global(entry, types.Dispatcher(core))
+    if contract.activations:
+        overload(entry, prefer_literal=True)(_with_numbers(contract, core))
+    else:
+        infer_global(entry, types.Dispatcher(core))
     # A function has these attributes only from here on, which mypy cannot know.
     entry.signatures = core.overloads.keys()  # type: ignore[attr-defined]
     entry.core = core  # type: ignore[attr-defined]
@@ -169,11 +174,8 @@ def _entry(contract: Contract, core: Core) -> Callable[..., Any]:
         name if parameter.default is inspect.Parameter.empty else f"{name}=defaults[{name!r}]"
         for name, parameter in contract.signature.parameters.items()
     )
-    usual = " and ".join(_is_usual(contract, name) for name in contract.names)
-    values = ", ".join(
-        f"({name}, {name}) if type({name}) is int else {name}" if contract.kinds[name] is arguments.pair else name
-        for name in contract.names
-    )
+    usual = " and ".join(_is_usual(contract, name) for name in contract.names if name not in contract.activations)
+    values = ", ".join(_value(contract, name) for name in contract.names)
     source = f"""
 def {contract.name}({parameters}):
     try:
@@ -191,6 +193,7 @@ def {contract.name}({parameters}):
         "ndarray": np.ndarray,
         "single": np.dtype(np.float32),
         "double": np.dtype(np.float64),
+        "codes": ACTIVATION_CODES,
         "plain": _plain,
         "reason": _reason,
     }
@@ -213,10 +216,51 @@ def _is_usual(contract: Contract, name: str) -> str:
     return f"({name} is None or ({test}))" if contract.signature.parameters[name].default is None else test
 
 
+def _value(contract: Contract, name: str) -> str:
+    """What the core gets for an argument of the usual type, in Python."""
+    if contract.kinds[name] is arguments.pair:
+        return f"({name}, {name}) if type({name}) is int else {name}"
+    if name in contract.activations:
+        usual = contract.signature.parameters[name].default  # to compare with it takes half the time of looking it up
+        return f"{ACTIVATION_CODES[usual]} if {name} == {usual!r} else codes[{name}]"
+    return name
+
+
+def _with_numbers(contract: Contract, core: Core) -> Callable[..., Any]:
+    """What @njit compiles in place of a kernel that takes an activation: the core's call, with its number for the name.
+
+    The name is known while the user's function compiles, so this costs nothing when it runs.
+    """
+    parameters = ", ".join(
+        name if parameter.default is inspect.Parameter.empty else f"{name}=defaults[{name!r}]"
+        for name, parameter in contract.signature.parameters.items()
+    )
+    (activation,) = contract.activations
+    values = ", ".join("code" if name == activation else name for name in contract.names)
+    source = f"""
+def {contract.name}({parameters}):
+    code = number({activation})
+    return lambda {parameters}: core({values})
+"""
+
+    def number(type_: Any) -> int:
+        name = getattr(type_, "literal_value", getattr(type_, "value", type_))
+        if not isinstance(name, str) or name not in ACTIVATION_CODES:
+            wanted = f"{arguments.wanted(arguments.activation)}, written out or a constant"
+            raise TypingError(f"{contract.name}: {activation}: expected {wanted}, got {name!r}")
+        return ACTIVATION_CODES[name]
+
+    defaults = {name: parameter.default for name, parameter in contract.signature.parameters.items()}
+    scope = {"core": core, "defaults": defaults, "number": number}
+    exec(source, scope)
+    return scope[contract.name]  # type: ignore[return-value]  # as in `_entry`
+
+
 def _plain(contract: Contract, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Arguments of other types than the usual: subclasses of arrays as plain views, NumPy's scalars as Python's."""
     values = contract.bind(args, {})
     contract.check(values)
+    values.update({name: ACTIVATION_CODES[values[name]] for name in contract.activations})
     return tuple(np.asarray(v) if isinstance(v, np.ndarray) else v for v in values.values())
 
 
