@@ -143,7 +143,7 @@ def activate(x, theta, a, kernel, b, z):
     )
 
 
-@pytest.mark.parametrize(("name", "came"), [("ReLU", "got 'ReLU'"), (None, "got None")])
+@pytest.mark.parametrize(("name", "came"), [("ReLU", "got 'ReLU'"), (None, "got none")])
 def test_names_that_are_none(name, came):
     """The choices, while the user's function compiles."""
 
