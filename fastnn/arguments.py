@@ -18,6 +18,8 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn.constants import ACTIVATION_CODES
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
@@ -37,6 +39,10 @@ class PairKind:
     """An int, or a pair of ints: vertical and horizontal."""
 
 
+class ActivationKind:
+    """The name of an activation, which compiled code has by its number."""
+
+
 Array = Annotated[NDArray[np.floating], ArrayKind(None)]
 Batch = Annotated[NDArray[np.floating], ArrayKind(None, least=1)]
 Parameters = Batch
@@ -46,6 +52,7 @@ Matrices = Annotated[NDArray[np.floating], ArrayKind(None, least=2, most=3)]
 Images = Annotated[NDArray[np.floating], ArrayKind(4)]
 Target = Annotated[NDArray[np.floating | np.integer], ArrayKind(2, labels=True)]
 Pair = Annotated[int | tuple[int, int], PairKind()]
+Activation = Annotated[str, ActivationKind()]
 Constants = tuple[float, float, float]
 
 
@@ -56,6 +63,12 @@ def pair(value: Any) -> tuple[int, int]:
         return operator.index(vertical), operator.index(horizontal)
     both = operator.index(value)
     return both, both
+
+
+def activation(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    return str(value)
 
 
 def integer(value: Any) -> int:
@@ -102,6 +115,7 @@ class Contract:
         hints = typing.get_type_hints(function, include_extras=True)
         self.kinds = {name: _kind(hints[name]) for name in self.names}
         self.arrays = tuple(name for name in self.names if isinstance(self.kinds[name], ArrayKind))
+        self.activations = tuple(name for name in self.names if self.kinds[name] is activation)
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The value of every parameter, defaults filled in and pairs made of ints."""
@@ -133,6 +147,9 @@ class Contract:
                 raise TypeError(f"{self.name}: {name}: expected a numpy array, got {describe(value)}")
             given[name] = value
         self.check_facts({name: facts(value) for name, value in given.items()})
+        for name in self.activations:
+            if values[name] not in ACTIVATION_CODES:
+                raise ValueError(f"{self.name}: {name}: expected {wanted(activation)}, got {values[name]!r}")
         for name in self.writes:
             for other, value in given.items():
                 if name in given and other != name and np.shares_memory(given[name], value):
@@ -206,13 +223,14 @@ def _kind(hint: Any) -> Any:
         return _kind(next(part for part in typing.get_args(hint) if part is not type(None)))
     if typing.get_origin(hint) is Annotated:
         kind = hint.__metadata__[0]
-        return pair if isinstance(kind, PairKind) else kind
+        return {PairKind: pair, ActivationKind: activation}.get(type(kind), kind)
     return {float: real, int: integer, bool: truth, Constants: constants}[hint]
 
 
 def wanted(kind: Any) -> str:
     return {
         pair: "an int or a pair of ints",
+        activation: f"one of {', '.join(ACTIVATION_CODES)}",
         real: "a number",
         integer: "an int",
         truth: "True or False",

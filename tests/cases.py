@@ -161,6 +161,22 @@ def activations(*shape: int, names: Any = ACTIVATIONS, timed: bool = False) -> l
     return cases
 
 
+def activated(name: str) -> list[Case]:
+    """Rows for z and g(z) in one call. |z| is some 1 here, and no g is steeper than 1.2."""
+    depth, settings = ACTIVATIONS[name][0] + 40, (("activation", name),)
+    return [
+        Case("dense_forward", f"13x29x17-{name}", lambda u: (u(13, 29), u(30, 17)), depth, 1.2, settings=settings),
+        Case(
+            "conv2d_forward",
+            f"3x2x6x5-k7-f3-s1-p1-{name}",
+            lambda u: (u(3, 2, 6, 5), u(7, 2, 3, 3), u(7), 1, 1),
+            depth,
+            1.2,
+            settings=settings,
+        ),
+    ]
+
+
 def backward_of(name: str, shape: tuple[int, ...]) -> Callable[[Any], tuple[Any, ...]]:
     """da, z, and a = g(z) as the forward step left it, rounded to the dtype."""
 
@@ -289,6 +305,7 @@ CASES = [
     *activations(0, 3),
     *activations(128, 512, timed=True),
     *activations(2, 3, 5, 2, names=["relu"]),  # other ranks: test_activations_take_any_rank
+    *[case for name in ACTIVATIONS for case in activated(name) if name != "identity"],
     *softmax(1, 1),
     *softmax(7, 5),
     *softmax(7, 5, labels=np.int8),

@@ -128,6 +128,35 @@ def convolve_apart(a, theta, b, dz):
     )
 
 
+NAME = "tanh"
+
+
+@njit
+def activate(x, theta, a, kernel, b, z):
+    """Names of activations: written out, by keyword and by position, and a constant."""
+    return (
+        dense_forward(x, theta, activation="relu"),
+        dense_forward(x, theta, None, "gelu"),
+        dense_forward(x, theta, z, activation=NAME),
+        conv2d_forward(a, kernel, b, activation="silu"),
+        conv2d_forward(a, kernel, b, 2, (1, 0), None, 1, 1, NAME),
+    )
+
+
+@pytest.mark.parametrize(("name", "came"), [("ReLU", "got 'ReLU'"), (None, "got none")])
+def test_names_that_are_none(name, came):
+    """The choices, while the user's function compiles."""
+
+    @njit
+    def refused(x, theta):
+        return dense_forward(x, theta, activation=name)
+
+    with pytest.raises(TypingError) as caught:
+        refused(uniform(2, 3), uniform(4, 5))
+    assert "dense_forward: activation: expected one of identity, sigmoid, tanh, relu, " in str(caught.value)
+    assert came in str(caught.value)
+
+
 @njit
 def pool(a, dz, z):
     """A pool's stride is its size unless it is given."""
@@ -155,6 +184,7 @@ def update(theta, dtheta, moments, velocity):
 USER_CODE = {
     "convolve": (convolve, [(2, 3, 5, 7), (4, 3, 3, 3), (4,), (2, 4, 3, 4), (2, 4, 3, 4)]),
     "convolve_apart": (convolve_apart, [(2, 6, 5, 7), (4, 3, 3, 3), (4,), (2, 4, 1, 3)]),
+    "activate": (activate, [(2, 3), (4, 5), (2, 3, 5, 7), (4, 3, 3, 3), (4,), (2, 5)]),
     "pool": (pool, [(2, 3, 4, 6), (2, 3, 2, 3), (2, 3, 3, 3)]),
     "update": (update, [(5,), (5,), (2, 5), (5,)]),
 }

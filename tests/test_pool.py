@@ -47,6 +47,16 @@ def test_windows_of_2x2(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_windows_of_3x3(dtype):
+    """Rows of less than half a vector to several strips; two images at a time, and an odd last one; all kinds of padding."""
+    rng = np.random.default_rng(4)
+    for W in (*range(1, 20), 29, 30, 31, 32, 33, 57, 61, 70):
+        for m, H, P in ((1, 3, 0), (3, 6, (0, 1)), (2, 1, (1, 2)), (3, 7, 1), (1, 4, (2, 0)), (5, 2, 2)):
+            if W + 2 * np.broadcast_to(P, 2)[1] >= 3:
+                check(images(rng, (m, 1, H, W), dtype), 3, 2, P)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_any_windows(dtype):
     """Sizes, strides and paddings of every kind, on images of a few cells and of several vectors."""
     rng = np.random.default_rng(1)
@@ -57,7 +67,7 @@ def test_any_windows(dtype):
         check(images(rng, (2, 2, *n), dtype), f, rng.integers(1, 5, 2), P)
 
 
-@pytest.mark.parametrize(("f", "S", "P"), [(2, 2, 0), (3, 2, 1), (2, 3, 0)])
+@pytest.mark.parametrize(("f", "S", "P"), [(2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 0)])
 def test_copies_live_as_long_as_they_are_read(f, S, P):
     """Arrays in another order are copied, and memory beyond 32 MB is no longer the process's once a copy is freed."""
     a = np.ones((1, 4, 4096, 600), np.float32)
@@ -96,7 +106,7 @@ def test_guard_pages(dtype, before):
     """No access outside an operand: each lies right behind or right before memory that may not be touched."""
     rng = np.random.default_rng(2)
     for W in (2, 3, 7, 8, 15, 16, 17, 24, 32, 33, 50):
-        for f, S, P in ((2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 0), (2, 2, 1)):
+        for f, S, P in ((2, 2, 0), (3, 2, 0), (3, 2, 1), (3, 2, 2), (3, 1, 1), (2, 3, 0), (2, 2, 1)):
             a = images(rng, (2, 2, 5 - W % 2, W), dtype)
             if f < W:
                 check(a, f, S, P, lambda array: guarded(array, before))
@@ -108,7 +118,7 @@ def test_other_cpus(cpu):
         "import numpy as np, sys; sys.path.insert(0, sys.argv[1]); import test_pool as t\n"
         "rng = np.random.default_rng(3)\n"
         "for W in (4, 8, 24, 33):\n"
-        "    for f, S, P in ((2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 0)):\n"
+        "    for f, S, P in ((2, 2, 0), (3, 2, 0), (3, 2, 1), (3, 1, 1), (2, 2, 1), (2, 3, 0)):\n"
         "        t.check(t.images(rng, (2, 3, 6, W), np.float32), f, S, P)\n"
     )
     environment = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}

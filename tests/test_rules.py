@@ -80,6 +80,16 @@ def test_rule(name, changes, rule, came):
     refuse(name, ValueError, f"{name}: {rule}", "; got ", came, **changes)
 
 
+@pytest.mark.parametrize("name", ["dense_forward", "conv2d_forward"])
+def test_names_of_activations(name):
+    """The error lists the choices."""
+    choices = "activation: expected one of identity, sigmoid, tanh, relu, leaky_relu, elu, softplus, silu, gelu, got "
+    for wrong in ("ReLU", "", "softmax"):
+        refuse(name, ValueError, f"{choices}{wrong!r}", activation=wrong)
+    for wrong in (None, 3, ["relu"], np.zeros(2)):
+        refuse(name, TypeError, choices, activation=wrong)
+
+
 @pytest.mark.parametrize("name", [name for name in KERNELS if name.endswith("_da_to_dz")])
 def test_activations_take_one_shape(name):
     for parameter in ("z", "a"):

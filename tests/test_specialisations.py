@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import DTYPES, UPDATES, typical
+from cases import ACTIVATIONS, DTYPES, UPDATES, typical
 from layouts import LAYOUTS, read_only
 
 from fastnn import kernels
@@ -23,6 +23,15 @@ def test_layouts_share_a_specialisation(name):
     layouts = [layout for layout in LAYOUTS.values() if layout is not read_only or name not in UPDATES]
     one_layout = signatures_after(kernel, case, layouts[:1])
     assert signatures_after(kernel, case, layouts) == one_layout
+
+
+@pytest.mark.parametrize("name", ["dense_forward", "conv2d_forward"])
+def test_activations_share_a_specialisation(name):
+    kernel, case = getattr(kernels, name), typical(name)
+    before = signatures_after(kernel, case, [np.array])
+    for activation in ACTIVATIONS:
+        kernel(*case.arguments(np.float32), activation=activation)
+    assert len(kernel.signatures) == before
 
 
 @pytest.mark.parametrize("name", ["conv2d_forward", "avg_pool2d_forward"])

@@ -5,7 +5,7 @@ channels go one after the other. S, P and D are pairs, one entry for each axis.
 """
 
 from fastnn import shapes
-from fastnn.arguments import Images, Pair, Vector, pair
+from fastnn.arguments import Activation, Images, Pair, Vector, pair
 from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights
 from fastnn.kernels.image_gradient import image_bytes, image_gradient
 from fastnn.kernels.jit import compiled, kernel
@@ -38,12 +38,15 @@ def forward_bytes(sizes, window, zero):
 
 @compiled
 def forward_groups(sizes, window, groups, a, theta, b, z, scratch, zero):
-    """(15) on places; b is an address and a step, sizes are (m, C, K, H, W, H', W') with the C and K of a group."""
+    """(15), (16) on places; b is an address, a step, and the number of g.
+
+    sizes are (m, C, K, H, W, H', W') with the C and K of a group.
+    """
     C, K = sizes[1], sizes[2]
     room = scratch + packed_weights(K, C * window[0] * window[1], zero) * element_size(zero)
     for g in range(groups):
         pack_weights(group_of(theta, g * K, False), (K, C, window[0], window[1]), scratch, zero)
-        weights = (scratch, b[0] + g * K * b[1], b[1])
+        weights = (scratch, b[0] + g * K * b[1], b[1], b[2])
         correlate(sizes, window, group_of(a, g * C, True), weights, group_of(z, g * K, True), room, zero)
 
 
@@ -76,11 +79,12 @@ def conv2d_forward(
     out: Images | None = None,
     dilation: Pair = 1,
     groups: int = 1,
+    activation: Activation = "identity",
 ) -> Images:
-    """(15) z_ij = theta_rs a_(iS+rD)(jS+sD) + b for every (i, j), with D = 1 in the notes; also (14), (16).
+    """(15) z_ij = theta_rs a_(iS+rD)(jS+sD) + b for every (i, j), with D = 1 in the notes, then (16) g(z); also (14).
 
     a (m, C, H, W), theta (K, C/groups, f_h, f_w), b (K,), z (m, K, H', W')
-    with H' = floor((H + 2P - D (f_h - 1) - 1) / S) + 1.
+    with H' = floor((H + 2P - D (f_h - 1) - 1) / S) + 1. activation is the name of g, by default the identity.
     """
     S, P, D = pair(stride), pair(padding), pair(dilation)
     z = shapes.result(out, shapes.conv2d_z(a.shape, theta.shape, b.shape, S, P, D, groups), a.dtype)
@@ -92,7 +96,7 @@ def conv2d_forward(
     sizes = (m, C, K_g, a.shape[2], a.shape[3], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
     scratch = empty(forward_bytes(sizes, window, zero) // a.itemsize + 1, zero)
-    bias = (address(b), b.strides[0])
+    bias = (address(b), b.strides[0], activation)
     forward_groups(sizes, window, groups, place_of(a), place_of(theta), bias, place_of(target), address(scratch), zero)
     in_use_until_here(scratch)
     put_back(target, z)

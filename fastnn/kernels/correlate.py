@@ -6,13 +6,14 @@ from zero. The bias is one more tap, whose patch is 1.
 
 Tuples as in planes.py, and
     out      address, and the steps from one sample, row k, row i and cell j to the next
-    weights  address of the packed weights, address of the bias, and its step: 0 and a 0 for none
+    weights  address of the packed weights, address of the bias, its step: 0 and a 0 for none, and the number of g
     room     addresses in scratch (`_layout`)
     block    how many taps, of how many; whether to add to what `out` has; edges (`_edges`)
 """
 
 import numpy as np
 
+from fastnn.constants import IDENTITY
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import load_apart, store_apart
@@ -32,6 +33,7 @@ from fastnn.kernels.planes import (
     reached,
     tap_offsets,
 )
+from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import (
@@ -51,7 +53,7 @@ from fastnn.kernels.tiles import (
     zeros,
 )
 
-Weights = tuple[int, int, int]
+Weights = tuple[int, int, int, int]
 Shape = tuple[int, int, int, int]
 
 LOW = 3  # rows of a group for which a tile of few rows and many vectors is used
@@ -181,6 +183,9 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
                     else:
                         wide, narrow = form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1)
                         _cells(wide, narrow, some, packed, target, where, block)
+            if weights[3] != IDENTITY:  # rows of `out` are contiguous then; its cells are in the cache still
+                counts = (samples, K, min(rows, H_out - i) * W_out)
+                activate_planes(weights[3], target[0], (out[1], out[2]), counts, zero)
 
 
 @compiled

@@ -1,24 +1,54 @@
 """Dense layers: z = a theta with a_0 = 1, so that row 0 of theta is the bias."""
 
 from fastnn import shapes
-from fastnn.arguments import Matrix
+from fastnn.arguments import Activation, Matrix
+from fastnn.constants import IDENTITY
 from fastnn.kernels.gemm import column_sums, product
-from fastnn.kernels.jit import kernel
-from fastnn.kernels.layout import contiguous, strided
+from fastnn.kernels.jit import compiled, kernel
+from fastnn.kernels.layout import contiguous, flat, put_back, strided
 from fastnn.kernels.overlap import apart
+from fastnn.kernels.pointwise import activate
+
+# The rows of z that g is applied to at a time, right behind their product: they are still in a second-level cache of 1 MB or
+# more, and enough for the product to take the same way, with the same bits, as for all of them at once.
+G_BYTES, G_ROWS = 256 * 1024, 256
 
 
 @kernel
-def dense_forward(a: Matrix, theta: Matrix, out: Matrix | None = None) -> Matrix:
-    """(3) z_i = a_nu theta_nu_i, with a_0 = 1; also (1), (2), (23), (24), (25), (33), (34), (35).
+def dense_forward(a: Matrix, theta: Matrix, out: Matrix | None = None, activation: Activation = "identity") -> Matrix:
+    """(3) z_i = a_nu theta_nu_i, with a_0 = 1, then (2) g(z); also (1), (23), (24), (25), (33), (34), (35).
 
-    a (m, n_in), theta (1 + n_in, n_out), z (m, n_out).
+    a (m, n_in), theta (1 + n_in, n_out), z (m, n_out). activation is the name of g, by default the identity.
     """
     z = shapes.result(out, shapes.dense_z(a.shape, theta.shape), a.dtype)
     apart(out, a)
     apart(out, theta)
-    product(a, theta[1:], contiguous(theta[0]), strided(z))
+    if _is_identity(activation):
+        product(a, theta[1:], contiguous(theta[0]), strided(z))
+    else:
+        _activated_product(a, theta, strided(z), activation)
     return z
+
+
+@compiled
+def _is_identity(g):
+    """Kernels get the number of an activation for its name."""
+    return g == IDENTITY
+
+
+@compiled
+def _activated_product(a, theta, z, g):
+    """z = g(a theta), block by block of rows; the last block has up to twice as many."""
+    (m, n), b, first = z.shape, contiguous(theta[0]), 0
+    rows = max(G_ROWS, G_BYTES // max(1, n * z.itemsize))
+    while first < m:
+        behind = first + rows if m - first >= 2 * rows else m
+        block = z[first:behind]
+        product(a[first:behind], theta[1:], b, block)
+        row = flat(block)
+        activate(g, row, row, row.size, z.dtype.type(0))
+        put_back(row, block)
+        first = behind
 
 
 @kernel

@@ -14,6 +14,7 @@ import numpy as np
 
 from fastnn import arguments
 from fastnn.arguments import ArrayKind, Contract
+from fastnn.constants import ACTIVATION_CODES
 
 Kind = tuple[int, int] | None
 Kinds = tuple[Kind, ...]
@@ -36,7 +37,8 @@ def entry_of(
 ) -> Callable[..., Any]:
     """The function, for a core that is compiled for the kinds of arguments that entry_points has."""
     general = _general(contract, core)
-    floats = all(isinstance(kind, ArrayKind) and not kind.labels for kind in contract.kinds.values())
+    arrays = [kind for name, kind in contract.kinds.items() if name not in contract.activations]
+    floats = all(isinstance(kind, ArrayKind) and not kind.labels for kind in arrays)
     return _direct(contract, general, entry_points) if floats and contract.writes == ("out",) else general
 
 
@@ -44,11 +46,11 @@ def _direct(
     contract: Contract, general: Callable[..., Any], entry_points: Mapping[Kinds, Callable[..., Any]]
 ) -> Callable[..., Any]:
     """For float arrays alone. It remembers an entry point for each dtype, with and without `out`."""
-    names = ", ".join(contract.names)
-    new = f"(new_single if {contract.names[0]}.itemsize == 4 else new_double)({names})"
-    into = f"(into_single if {contract.names[0]}.itemsize == 4 else into_double)({names})"
+    names, values = ", ".join(contract.names), ", ".join(_value(contract, name) for name in contract.names)
+    new = f"(new_single if {contract.names[0]}.itemsize == 4 else new_double)({values})"
+    into = f"(into_single if {contract.names[0]}.itemsize == 4 else into_double)({values})"
     source = f"""
-def {contract.name}({_parameters(contract)}):
+def {contract.name}({parameters_of(contract)}):
     try:
         {f"if out is not None: return {into}" if "out" in contract.names else ""}
         return {new}
@@ -63,32 +65,29 @@ def {contract.name}({_parameters(contract)}):
         scope[f"{'into' if into else 'new'}_{'single' if args[0].itemsize == 4 else 'double'}"] = found
         return result
 
-    scope = {"defaults": _defaults(contract), "remember": remember}
+    scope = {"codes": ACTIVATION_CODES, "defaults": defaults_of(contract), "remember": remember}
     scope.update(dict.fromkeys(("new_single", "new_double", "into_single", "into_double")))
     exec(source, scope)
     return scope[contract.name]  # type: ignore[return-value]  # what exec made has no type
 
 
-def _parameters(contract: Contract) -> str:
+def parameters_of(contract: Contract) -> str:
     return ", ".join(
         name if parameter.default is inspect.Parameter.empty else f"{name}=defaults[{name!r}]"
         for name, parameter in contract.signature.parameters.items()
     )
 
 
-def _defaults(contract: Contract) -> dict[str, Any]:
+def defaults_of(contract: Contract) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in contract.signature.parameters.items()}
 
 
 def _general(contract: Contract, core: Callable[..., Any]) -> Callable[..., Any]:
     """For all arguments: the core's dispatcher finds the code for them, and errors are put into the contract's words."""
-    usual = " and ".join(_is_usual(contract, name) for name in contract.names)
-    values = ", ".join(
-        f"({name}, {name}) if type({name}) is int else {name}" if contract.kinds[name] is arguments.pair else name
-        for name in contract.names
-    )
+    usual = " and ".join(_is_usual(contract, name) for name in contract.names if name not in contract.activations)
+    values = ", ".join(_value(contract, name) for name in contract.names)
     source = f"""
-def {contract.name}({_parameters(contract)}):
+def {contract.name}({parameters_of(contract)}):
     try:
         if {usual}:
             return core({values})
@@ -99,10 +98,11 @@ def {contract.name}({_parameters(contract)}):
     scope = {
         "contract": contract,
         "core": core,
-        "defaults": _defaults(contract),
+        "defaults": defaults_of(contract),
         "ndarray": np.ndarray,
         "single": np.dtype(np.float32),
         "double": np.dtype(np.float64),
+        "codes": ACTIVATION_CODES,
         "plain": _plain,
         "reason": _reason,
     }
@@ -125,10 +125,21 @@ def _is_usual(contract: Contract, name: str) -> str:
     return f"({name} is None or ({test}))" if contract.signature.parameters[name].default is None else test
 
 
+def _value(contract: Contract, name: str) -> str:
+    """What the core gets for an argument of the usual type, in Python."""
+    if contract.kinds[name] is arguments.pair:
+        return f"({name}, {name}) if type({name}) is int else {name}"
+    if name in contract.activations:
+        usual = contract.signature.parameters[name].default  # to compare with it takes half the time of looking it up
+        return f"{ACTIVATION_CODES[usual]} if {name} == {usual!r} else codes[{name}]"
+    return name
+
+
 def _plain(contract: Contract, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Arguments of other types than the usual: subclasses of arrays as plain views, NumPy's scalars as Python's."""
     values = contract.bind(args, {})
     contract.check(values)
+    values.update({name: ACTIVATION_CODES[values[name]] for name in contract.activations})
     return tuple(np.asarray(v) if isinstance(v, np.ndarray) else v for v in values.values())
 
 

@@ -6,6 +6,7 @@ of dz with the taps in reverse, stride 1 and dilation n D / S; nothing is multip
 would copy more than it computes with, scatter.py takes its place.
 """
 
+from fastnn.constants import IDENTITY
 from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights, rows_of_time
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
@@ -94,7 +95,7 @@ def image_gradient(sizes: Sizes, window: Window, dz: Images, theta: Images, da: 
             pack_weights(backwards, (turned[2], turned[1], taps[0], taps[1]), weights, zero)
             room = weights + packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
             out = (da[0] + i * da[3] + j * da[4], da[1], da[2], S_h * da[3], S_w * da[4])
-            correlate(turned, taps, dz, (weights, scratch, 0), out, room, zero)
+            correlate(turned, taps, dz, (weights, scratch, 0, IDENTITY), out, room, zero)
 
 
 @compiled

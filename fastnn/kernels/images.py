@@ -5,6 +5,7 @@ db behind dtheta.
 """
 
 from fastnn import plan
+from fastnn.constants import IDENTITY
 from fastnn.kernels.conv import forward_bytes, forward_groups, image_groups, theta_groups
 from fastnn.kernels.image_gradient import image_bytes
 from fastnn.kernels.jit import compiled, whole
@@ -66,7 +67,7 @@ def convolve_at(kind: int, geometry: int, m: int, a: int, theta: int, z: int, sc
     b = theta + grid[0] * weights[1]
     if kind == plan.CONV:
         inputs, outputs = place(a, image, zero), place(z, grid, zero)
-        forward_groups(sizes, window, groups, inputs, weights, (b, size), outputs, scratch, zero)
+        forward_groups(sizes, window, groups, inputs, weights, (b, size, IDENTITY), outputs, scratch, zero)
         return
     image_groups(sizes, window, groups, place(a, grid, zero), weights, place(z, image, zero), scratch, zero)
     cells, bias = image[1] * image[2], at(b, image[0], zero)
@@ -97,7 +98,9 @@ def convolve_back_at(
     else:
         nothing = scratch  # one zero, again and again, for b
         write(zero, nothing)
-        forward_groups(sizes, window, groups, seen, weights, (nothing, 0), place(da, grid, zero), scratch + 64, zero)
+        forward_groups(
+            sizes, window, groups, seen, weights, (nothing, 0, IDENTITY), place(da, grid, zero), scratch + 64, zero
+        )
 
 
 @compiled

@@ -24,9 +24,10 @@ from numba.np.numpy_support import as_dtype
 
 from fastnn import arguments, shapes
 from fastnn.arguments import ArrayKind, Contract, Facts, Function
+from fastnn.constants import ACTIVATION_CODES
 from fastnn.kernels.boxing import arrays_come_and_go
 from fastnn.kernels.cache import DiskCache, directory
-from fastnn.kernels.entry import Kind, Kinds, entry_of
+from fastnn.kernels.entry import Kind, Kinds, defaults_of, entry_of, parameters_of
 
 # nnan and ninf are not among them: NaN and infinity pass through. "numpy" division lets loops vectorise.
 OPTIONS: dict[str, Any] = {
@@ -53,6 +54,7 @@ _SCALARS = {
     arguments.integer: types.int64,
     arguments.truth: types.boolean,
     arguments.constants: types.UniTuple(types.float64, 3),
+    arguments.activation: types.int64,
 }
 
 
@@ -133,7 +135,10 @@ def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...
     contract = Contract(function, writes)
     core = Core(function, contract)
     entry = functools.update_wrapper(entry_of(contract, core, core.entry_points), function)
-    infer_global(entry, types.Dispatcher(core))
+    if contract.activations:
+        overload(entry, prefer_literal=True)(_with_numbers(contract, core))
+    else:
+        infer_global(entry, types.Dispatcher(core))
     # A function has these attributes only from here on, which mypy cannot know.
     entry.signatures = core.overloads.keys()  # type: ignore[attr-defined]
     entry.core = core  # type: ignore[attr-defined]
@@ -160,6 +165,32 @@ def whole(function: Callable[..., Any]) -> Any:
     expected = list(inspect.signature(function).parameters)
     infer_global(entry, types.Dispatcher(dispatcher))
     return entry
+
+
+def _with_numbers(contract: Contract, core: Core) -> Callable[..., Any]:
+    """What @njit compiles in place of a kernel that takes an activation: the core's call, with its number for the name.
+
+    The name is known while the user's function compiles, so this costs nothing when it runs.
+    """
+    parameters = parameters_of(contract)
+    (activation,) = contract.activations
+    values = ", ".join("code" if name == activation else name for name in contract.names)
+    source = f"""
+def {contract.name}({parameters}):
+    code = number({activation})
+    return lambda {parameters}: core({values})
+"""
+
+    def number(type_: Any) -> int:
+        name = getattr(type_, "literal_value", getattr(type_, "value", type_))
+        if not isinstance(name, str) or name not in ACTIVATION_CODES:
+            wanted = f"{arguments.wanted(arguments.activation)}, written out or a constant"
+            raise TypingError(f"{contract.name}: {activation}: expected {wanted}, got {name!r}")
+        return ACTIVATION_CODES[name]
+
+    scope = {"core": core, "defaults": defaults_of(contract), "number": number}
+    exec(source, scope)
+    return scope[contract.name]  # type: ignore[return-value]  # what exec made has no type
 
 
 @functools.cache

@@ -10,6 +10,8 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
+    where_equal(t, u, yes, no)                    lane by lane: yes where t == u, else no; one vector each
+    moved_down(t), moved_up(t)                    lane i is t's lane i + 1, or i - 1, and 0 where there is none; one vector
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
     first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
 """
@@ -122,6 +124,37 @@ def where_larger(typing_context, t, u, yes, no):
         return builder.insert_value(args[0], builder.select(taken, yes, no), 0)
 
     return t(t, t, t, t), generate
+
+
+@intrinsic
+def where_equal(typing_context, t, u, yes, no):
+    def generate(context, builder, signature, args):
+        left, right, yes, no = (builder.extract_value(value, 0) for value in args)
+        equal = builder.fcmp_ordered("==", left, right)
+        return builder.insert_value(args[0], builder.select(equal, yes, no), 0)
+
+    return t(t, t, t, t), generate
+
+
+def _moved(t: Tile, first: int) -> Any:
+    """The signature and the code of lanes first, first + 1, ... of a vector between zeros."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        picks = [min(first + i, t.lanes) if first + i >= 0 else t.lanes for i in range(t.lanes)]
+        shuffled = builder.shuffle_vector(builder.extract_value(args[0], 0), t.zero_vector(), indices(picks))
+        return builder.insert_value(args[0], shuffled, 0)
+
+    return t(t), generate
+
+
+@intrinsic
+def moved_down(typing_context, t):
+    return _moved(t, 1)
+
+
+@intrinsic
+def moved_up(typing_context, t):
+    return _moved(t, -1)
 
 
 def _shuffled(t: Tile, parts: types.Type, order: Any) -> Any:

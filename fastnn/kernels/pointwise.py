@@ -236,6 +236,18 @@ def activate(g: int, z: int, a: int, n: int, zero: float) -> None:
 
 
 @shared
+def activate_planes(g: int, a: int, steps: tuple[int, int], counts: tuple[int, int, int], zero: float) -> None:
+    """(16) a = g(z) in place of z; counts are samples, planes and the contiguous cells of a plane, steps those between."""
+    samples, planes, cells = counts
+    if steps[1] == cells * element_size(zero):
+        planes, cells = 1, planes * cells
+    for n in range(samples):
+        for k in range(planes):
+            place = a + n * steps[0] + k * steps[1]
+            activate(g, place, place, cells, zero)
+
+
+@shared
 def da_to_dz(g: int, da: int, z: int, a: int, dz: int, n: int, zero: float) -> None:
     """(10) dz = da g'(z), with g by its number in constants.py; dz may be da."""
     if da != dz:

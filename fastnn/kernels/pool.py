@@ -4,7 +4,7 @@ import numpy as np
 
 from fastnn import shapes
 from fastnn.arguments import Images, Pair, pair
-from fastnn.kernels import pool2x2
+from fastnn.kernels import pool2x2, pool3x3
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, put_back
 from fastnn.kernels.overlap import apart
@@ -103,7 +103,9 @@ def max_pool2d_forward(
     (m, C, H_out, W_out), (H, W) = z.shape, a.shape[2:]
     one, low = a.dtype.type(1), a.dtype.type(-np.inf)
     if pool2x2.fits(f, S, P):
-        pool2x2.forward(images, target, m * C, H, W, larger, one)
+        pool2x2.forward_max(images, target, m * C, H, W, one)
+    elif pool3x3.fits(f, S, one):
+        pool3x3.forward_max(images, target, (m * C, H, W, H_out, W_out), P, low)
     else:
         forward(images, target, (m * C, H, W, H_out, W_out), (f, S, P), larger, low, one)
     put_back(target, z)
@@ -125,12 +127,14 @@ def max_pool2d_dz_to_da(
     apart(out, dz)
     apart(out, a)
     gradients, images, target = contiguous(dz), contiguous(a), contiguous(da)
-    m, C, H, W = a.shape
-    if not pool2x2.covers(f, S, P, H, W):
+    (m, C, H, W), low, zero = a.shape, a.dtype.type(-np.inf), a.dtype.type(0)
+    whole = pool3x3.fits(f, S, zero)
+    if not (whole or pool2x2.covers(f, S, P, H, W)):
         target[:] = 0
     if pool2x2.fits(f, S, P):
-        zero = a.dtype.type(0)
         pool2x2.backward_max(gradients, images, target, m * C, H, W, zero)
+    elif whole:
+        pool3x3.backward_max(gradients, images, target, (m * C, H, W, dz.shape[2], dz.shape[3]), P, low)
     else:
         route(gradients, images, target, (f, S, P))
     put_back(target, da)
@@ -153,7 +157,9 @@ def avg_pool2d_forward(
     (m, C, H_out, W_out), (H, W) = z.shape, a.shape[2:]
     share, zero = a.dtype.type(1 / (f[0] * f[1])), a.dtype.type(0)
     if pool2x2.fits(f, S, P):
-        pool2x2.forward(images, target, m * C, H, W, total, share)
+        pool2x2.forward_avg(images, target, m * C, H, W, share)
+    elif pool3x3.fits(f, S, share):
+        pool3x3.forward_avg(images, target, (m * C, H, W, H_out, W_out), P, share)
     else:
         forward(images, target, (m * C, H, W, H_out, W_out), (f, S, P), total, zero, share)
     put_back(target, z)
@@ -180,6 +186,8 @@ def avg_pool2d_dz_to_da(
     sizes = m * C, H, W, dz.shape[2], dz.shape[3]
     if pool2x2.covers(f, S, P, H, W):
         pool2x2.backward_avg(gradients, target, m * C, H, W, share)
+    elif pool3x3.fits(f, S, share):
+        pool3x3.backward_avg(gradients, target, sizes, P, share)
     elif S[1] <= 2:
         backward_avg(gradients, target, sizes, (f, S, P), share)
     else:

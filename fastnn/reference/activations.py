@@ -175,3 +175,22 @@ def gelu_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Ar
     dz = prepared_dz(da, z, a, out)
     dz[...] = da * (normal_cdf(z) + z * np.exp(-0.5 * z * z) / math.sqrt(2 * math.pi))
     return dz
+
+
+ACTIVATIONS = {
+    "identity": identity,
+    "sigmoid": sigmoid,
+    "tanh": tanh,
+    "relu": relu,
+    "leaky_relu": leaky_relu,
+    "elu": elu,
+    "softplus": softplus,
+    "silu": silu,
+    "gelu": gelu,
+}
+
+
+def activated(z: NDArray[np.floating], activation: str) -> NDArray[np.floating]:
+    """(2) z, once a = g(z) is written over it."""
+    z[...] = ACTIVATIONS[activation](z)
+    return z

@@ -12,7 +12,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from fastnn import shapes
-from fastnn.arguments import Images, Pair, Vector, checked, pair
+from fastnn.arguments import Activation, Images, Pair, Vector, checked, pair
+from fastnn.reference.activations import activated
 
 
 def windows(
@@ -45,11 +46,12 @@ def conv2d_forward(
     out: Images | None = None,
     dilation: Pair = 1,
     groups: int = 1,
+    activation: Activation = "identity",
 ) -> Images:
-    """(15) z_ij = theta_rs a_(iS+rD)(jS+sD) + b for every (i, j), with D = 1 in the notes; also (14), (16).
+    """(15) z_ij = theta_rs a_(iS+rD)(jS+sD) + b for every (i, j), with D = 1 in the notes, then (16) g(z); also (14).
 
     a (m, C, H, W), theta (K, C/groups, f_h, f_w), b (K,), z (m, K, H', W')
-    with H' = floor((H + 2P - D (f_h - 1) - 1) / S) + 1.
+    with H' = floor((H + 2P - D (f_h - 1) - 1) / S) + 1. activation is the name of g, by default the identity.
     """
     S, P, D = pair(stride), pair(padding), pair(dilation)
     z = shapes.result(out, shapes.conv2d_z(a.shape, theta.shape, b.shape, S, P, D, groups), a.dtype)
@@ -57,7 +59,7 @@ def conv2d_forward(
     for c, k in parts(a.shape[1], theta.shape[0], groups):
         z[:, k] = np.tensordot(patches[:, c], theta[k], axes=((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2)
     z += b[:, None, None]
-    return z
+    return activated(z, activation)
 
 
 @checked

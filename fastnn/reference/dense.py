@@ -3,19 +3,20 @@
 import numpy as np
 
 from fastnn import shapes
-from fastnn.arguments import Matrix, checked
+from fastnn.arguments import Activation, Matrix, checked
+from fastnn.reference.activations import activated
 
 
 @checked
-def dense_forward(a: Matrix, theta: Matrix, out: Matrix | None = None) -> Matrix:
-    """(3) z_i = a_nu theta_nu_i, with a_0 = 1; also (1), (2), (23), (24), (25), (33), (34), (35).
+def dense_forward(a: Matrix, theta: Matrix, out: Matrix | None = None, activation: Activation = "identity") -> Matrix:
+    """(3) z_i = a_nu theta_nu_i, with a_0 = 1, then (2) g(z); also (1), (23), (24), (25), (33), (34), (35).
 
-    a (m, n_in), theta (1 + n_in, n_out), z (m, n_out).
+    a (m, n_in), theta (1 + n_in, n_out), z (m, n_out). activation is the name of g, by default the identity.
     """
     z = shapes.result(out, shapes.dense_z(a.shape, theta.shape), a.dtype)
     np.matmul(a, theta[1:], out=z)
     z += theta[0]
-    return z
+    return activated(z, activation)
 
 
 @checked
