@@ -18,6 +18,7 @@ from typing import Annotated, Any, NamedTuple, TypeVar, Union, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from fastnn import shapes
 from fastnn.constants import ACTIVATION_CODES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -60,8 +61,8 @@ def pair(value: Any) -> tuple[int, int]:
     """An int stands for both axes; a pair is (vertical, horizontal)."""
     if isinstance(value, (tuple, list)):
         vertical, horizontal = value
-        return operator.index(vertical), operator.index(horizontal)
-    both = operator.index(value)
+        return integer(vertical), integer(horizontal)
+    both = integer(value)
     return both, both
 
 
@@ -72,6 +73,8 @@ def activation(value: Any) -> str:
 
 
 def integer(value: Any) -> int:
+    if isinstance(value, bool):
+        raise TypeError
     return operator.index(value)
 
 
@@ -132,9 +135,15 @@ class Contract:
         if absent or isinstance(kind, ArrayKind):
             return value
         try:
-            return kind(value)
+            plain = kind(value)
+            numbers = plain if kind is pair else (plain,) if kind is integer else ()
+            if not all(_is_short(number) for number in numbers):
+                raise OverflowError
         except (TypeError, ValueError):
             raise TypeError(f"{self.name}: {name}: expected {wanted(kind)}, got {describe(value)}") from None
+        except OverflowError:
+            raise ValueError(f"{self.name}: {name}: expected {wanted(kind)} of 64 bits, got {describe(value)}") from None
+        return plain
 
     def check(self, values: Mapping[str, Any]) -> None:
         """Raise TypeError or ValueError for what shapes.py does not judge: kinds, dtypes, dimensions, and shared memory."""
@@ -243,9 +252,18 @@ def describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         masked = "masked " if isinstance(value, np.ma.MaskedArray) else ""
         return f"{masked}{value.shape} {value.dtype}"
-    return repr(value) if isinstance(value, (int, float, tuple, str)) else type(value).__name__
+    if isinstance(value, int) and not _is_short(value):
+        return f"an int of {value.bit_length()} bits"
+    if isinstance(value, tuple):
+        return f"({', '.join(map(describe, value))}{',' * (len(value) == 1)})"
+    return repr(value) if isinstance(value, (int, float, str)) else type(value).__name__
+
+
+def _is_short(number: int) -> bool:
+    """Whether it is an int64: compiled code has no others."""
+    return -(2**63) <= number < 2**63
 
 
 def _repeats_itself(array: NDArray[Any]) -> bool:
-    """Whether two elements are one cell: an axis with stride 0. NumPy gives empty arrays such strides too."""
-    return array.size > 0 and any(n > 1 and stride == 0 for n, stride in zip(array.shape, array.strides, strict=True))
+    """Whether two elements may have a byte in common: see `shapes.is_nested`. NumPy gives empty arrays strides of 0 too."""
+    return array.size > 0 and not shapes.is_nested(array.shape, array.strides, array.itemsize)

@@ -136,6 +136,8 @@ def warmup(model: Sequential, loss: str | Loss = "softmax_cross_entropy", optimi
 
     Without it the first step does so. The loss and the kind of optimiser are those that `fit` will get.
     """
+    if not hasattr(model, "fit") or not hasattr(model, "input_shape"):
+        raise TypeError(f"model: expected a fastnn.Sequential, got {model!r}")
     found, twin = losses.find(loss), copy.deepcopy(model)
     shape = () if found.labels else model.output_shape
     x, y = np.zeros((2, *model.input_shape), model.dtype), np.zeros((2, *shape), np.int64 if found.labels else model.dtype)

@@ -15,7 +15,8 @@ There Numba moves a write to `net.parameters[...]` past calls, as if they had no
 `with_parameters`, or write in a function of your own.
 
 x is (m, ...) in the network's dtype, m up to the workspace's; y is integer labels (m,) for softmax_cross_entropy, or
-(m, ...) like the output. Arrays that are not contiguous, and labels that are not int64, are copied first.
+(m, ...) like the output, for softmax_cross_entropy rows that sum to one. Arrays that are not contiguous, and labels that
+are not int64, are copied first.
 """
 
 import numpy as np
@@ -25,14 +26,17 @@ from numba.extending import overload
 
 from fastnn import plan
 from fastnn.constants import SOFTMAX_CROSS_ENTROPY
-from fastnn.kernels.jit import compiled, whole
+from fastnn.kernels.costs import check_rows
+from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, contiguous, integers_at
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.network import forward_at, result
+from fastnn.kernels.overlap import extent
 from fastnn.kernels.team import COUNTERS
 from fastnn.kernels.train import COST, GRADIENT, STEP, Network, base_of, go_through
+from fastnn.kernels.whole import whole
 from fastnn.kernels.workspace import TEAM, elements, lay_out, slices_of, whole_lines
-from fastnn.shapes import LABEL_RANGE
+from fastnn.shapes import LABEL_RANGE, LARGEST
 
 __all__ = ["Network", "apart", "cost", "forward", "gradient", "step", "with_parameters", "workspace"]
 
@@ -40,8 +44,8 @@ __all__ = ["Network", "apart", "cost", "forward", "gradient", "step", "with_para
 @whole
 def workspace(net, m):
     """Memory for batches of up to m samples: a 1-D array of the network's dtype."""
-    if m < 1:
-        raise ValueError("m: expected at least one sample")
+    if m < 1 or m >= LARGEST:
+        raise ValueError("m: expected from 1 to 2**31 - 1 samples")
     zero = net.parameters.dtype.type(0)
     return np.zeros(elements(net.table[0], m, 1, zero), net.parameters.dtype)
 
@@ -58,8 +62,8 @@ def apart(net):
 def with_parameters(net, parameters):
     """The network with other parameters, a contiguous array of as many; all else is shared."""
     check_dtype(net, parameters)
-    if parameters.size != net.parameters.size:
-        raise ValueError("parameters: expected as many as the network has")
+    if parameters.ndim != 1 or parameters.size != net.parameters.size:
+        raise ValueError("parameters: expected a row of as many as the network has")
     return Network(net.table, contiguous(parameters), net.gradients, net.moments, net.settings, net.steps)
 
 
@@ -113,6 +117,7 @@ def once(net, x, y, workspace, aim):
     m = inputs.shape[0]
     targets = targets_for(net, y, m, net.table[0, plan.OUTPUT])
     check_targets(targets, m, net.table[0])
+    check_place(targets, workspace)
     base, seed = base_of(workspace), net.steps[1] + 1 if aim != COST else 0
     integers_at(base + TEAM, COUNTERS)[:] = 0
     total, _ = go_through(net, inputs, targets, None, 0, m, net.steps[0] + 1, seed, base, aim, 0, 1)
@@ -128,8 +133,8 @@ def check_dtype(net, array):
 
 @overload(check_dtype)
 def _check_dtype(net, array):
-    if not isinstance(array, types.Array):
-        raise TypingError("expected an array")
+    if not isinstance(array, types.Array) or array.ndim == 0:
+        raise TypingError("expected an array of at least 1 dimension")
     if array.dtype == net.types[net.fields.index("parameters")].dtype:
         return lambda net, array: None
 
@@ -171,18 +176,39 @@ def _check_writeable(net, aim):
     return check
 
 
+def samples_in(array):
+    """m of an array (m, ...); 0 where it has no sample axis and another. Only compiled code calls it."""
+    raise NotImplementedError
+
+
+@overload(samples_in)
+def _samples_in(array):
+    return (lambda array: array.shape[0]) if getattr(array, "ndim", 0) > 1 else (lambda array: 0)
+
+
 @compiled
 def inputs_for(net, x, workspace):
     """x as rows (m, n), once it and the workspace are known to fit."""
     check_dtype(net, x)
     check_dtype(net, workspace)
     check_workspace(workspace)
-    m, n = x.shape[0], net.table[0, plan.INPUT]
+    m, n = samples_in(x), net.table[0, plan.INPUT]
     if m < 1 or x.size != m * n:
         raise ValueError("x: expected shape (m, ...) with m > 0 samples of the network's input size")
     if workspace.size < elements(net.table[0], m, 1, net.parameters.dtype.type(0)):
         raise ValueError("workspace: expected one for at least as many samples as x has")
-    return contiguous(x).reshape((m, n))
+    inputs = contiguous(x).reshape((m, n))
+    check_place(inputs, workspace)
+    return inputs
+
+
+@compiled
+def check_place(rows, workspace):
+    """What `forward` returned is no input or target of the next call: that begins by writing over it."""
+    low, high = extent(rows)
+    first, end = extent(workspace)
+    if low < end and first < high:
+        raise ValueError("x, y: expected memory apart from the workspace: copy what `forward` returns")
 
 
 def targets_for(net, y, m, k):
@@ -192,8 +218,8 @@ def targets_for(net, y, m, k):
 
 @overload(targets_for)
 def _targets_for(net, y, m, k):
-    if not isinstance(y, types.Array):
-        raise TypingError("y: expected an array")
+    if not isinstance(y, types.Array) or y.ndim == 0:
+        raise TypingError("y: expected an array of at least 1 dimension")
     if isinstance(y.dtype, types.Integer) and y.ndim == 1:
         if y.dtype == types.int64:
             return lambda net, y, m, k: contiguous(y)
@@ -201,8 +227,8 @@ def _targets_for(net, y, m, k):
 
     def rows(net, y, m, k):
         check_dtype(net, y)
-        if y.size != m * k:
-            raise ValueError("y: expected one target a sample, like the network's output")
+        if samples_in(y) != m or y.size != m * k:
+            raise ValueError("y: expected one target a sample, (m, ...) like the network's output")
         return contiguous(y).reshape((m, k))
 
     return rows
@@ -210,10 +236,13 @@ def _targets_for(net, y, m, k):
 
 @compiled
 def check_targets(targets, m, header):
-    """Labels are for softmax, as many as samples, and in range. The size of rows is known to be right."""
+    """Labels are for softmax, as many as samples, and in range; its rows, whose size is known to be right, sum to one."""
     if targets.shape[0] != m:
         raise ValueError("y: expected as many targets as x has samples")
-    if targets.ndim == 1:
+    if targets.ndim == 2:
+        if header[plan.LOSS] == SOFTMAX_CROSS_ENTROPY:
+            check_rows(targets)
+    else:
         if header[plan.LOSS] != SOFTMAX_CROSS_ENTROPY:
             raise ValueError("y: expected targets like the network's output: labels are for softmax_cross_entropy")
         for i in range(targets.shape[0]):

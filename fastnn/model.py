@@ -152,7 +152,10 @@ class Sequential:
         """The model as a value for compiled code: fastnn.jit's functions take it, in Python and inside @njit.
 
         loss and optimizer are those of `fit`, but for ones of your own: TypeError; RuntimeError where the backend is NumPy.
-        The value shares parameters, gradients and the optimiser's state with this model; all networks have one Numba type.
+        The value shares parameters, gradients and the optimiser's moments with this model; all networks have one Numba type.
+        It is made with the optimiser's settings as they are now, and counts the optimiser's steps and the draws of dropout
+        for itself, on from where they are: setting `optimizer.lr` later changes nothing there (make the value anew, or write
+        to `net.settings`), and a later `fit` goes on from the model's own counts.
         """
         return compiled.network(self, loss, optimizer)
 
@@ -257,7 +260,7 @@ def _shape(input_shape: int | Sequence[int]) -> Shape:
         shape = (input_shape,) if isinstance(input_shape, (int, np.integer)) else tuple(input_shape)
     except TypeError:
         shape = ()
-    if not shape or not all(isinstance(n, (int, np.integer)) and n > 0 for n in shape):
+    if not shape or not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and n > 0 for n in shape):
         raise ValueError(f"input_shape: expected positive ints, got {input_shape!r}")
     return tuple(int(n) for n in shape)
 

@@ -1,7 +1,10 @@
 """Optimisers: one pass over the model's flat parameters a step. Their state belongs to the parameters they last stepped."""
 
+import contextlib
 import math
 import numbers
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,9 +22,21 @@ class Optimizer:
 
     def step(self, parameters: Floats, gradients: Floats) -> None:
         """Change the parameters, in place, by their gradients."""
-        self.attend(parameters)
-        self.steps += 1
-        self.update(parameters, gradients)
+        with self.unless_refused():
+            self.attend(parameters)
+            self.steps += 1
+            self.update(parameters, gradients)
+
+    @contextlib.contextmanager
+    def unless_refused(self) -> Iterator[None]:
+        """Whatever raises an error in here leaves the state as it was, with the parameters that it belonged to."""
+        before = dict(vars(self))
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            raise
 
     def attend(self, parameters: Floats) -> None:
         """Begin anew, unless these are the parameters that the state belongs to."""
@@ -83,7 +98,7 @@ class AdamW(Adam):
         epsilon: float = ADAM[2],
     ) -> None:
         super().__init__(lr, betas, epsilon)
-        if not (isinstance(weight_decay, numbers.Real) and math.isfinite(weight_decay) and weight_decay >= 0):
+        if not (_is_finite(weight_decay) and weight_decay >= 0):
             raise ValueError(f"weight_decay: expected a number of at least 0, got {weight_decay!r}")
         self.weight_decay: float = float(weight_decay)
 
@@ -94,8 +109,16 @@ class AdamW(Adam):
         return [ADAM_METHOD, self.lr, 0, 0, *self.constants, self.weight_decay]
 
 
+def _is_finite(value: Any) -> bool:
+    """Also false of a number beyond float64."""
+    try:
+        return isinstance(value, numbers.Real) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
 def _positive(name: str, value: float) -> float:
-    if not (isinstance(value, numbers.Real) and math.isfinite(value) and value > 0):
+    if not (_is_finite(value) and value > 0):
         raise ValueError(f"{name}: expected a number above 0, got {value!r}")
     return float(value)
 

@@ -48,6 +48,21 @@ def result(out: NDArray[Any] | None, shape: Shape, dtype: Any) -> NDArray[Any]:
     return out
 
 
+def is_nested(shape: Shape, strides: Shape, itemsize: int) -> bool:
+    """Whether each stride exceeds what all smaller ones reach, so that no element shares a byte with another.
+
+    So it is in every view that indexing makes of an ordinary array: only made-up strides can be apart without it.
+    """
+    for axis in range(len(shape)):
+        reach = itemsize
+        for other in range(len(shape)):
+            if other != axis and abs(strides[other]) <= abs(strides[axis]):
+                reach += (shape[other] - 1) * abs(strides[other])
+        if shape[axis] > 1 and reach > abs(strides[axis]):
+            return False
+    return True
+
+
 def samples(shape: Shape) -> int:
     """(4) m, the number of samples that a cost is the mean of."""
     if shape[0] == 0:

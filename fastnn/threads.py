@@ -35,7 +35,7 @@ def set_num_threads(n: int | None) -> None:
 
 def _count(name: str, value: Any) -> int:
     try:
-        n = operator.index(value)
+        n = 0 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         n = 0
     if n < 1:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
-from fastnn import compiled, losses
+from fastnn import compiled, losses, threads
 from fastnn.losses import Loss
 from fastnn.optimizers import Adam, Optimizer
 
@@ -94,8 +94,10 @@ def fit(
         validation = pairs(model, *validation_data, plan.loss, prefix="validation_data: ")
     if plan.patience is not None and validation is None:
         raise ValueError("patience: expected validation_data with it")
+    threads.get_num_threads()  # a bad FASTNN_NUM_THREADS is told now, not at the first step that is large enough
+    with plan.stepper.unless_refused():
+        prepared, steps = _steps_of(model, data, plan)
     model.loss = plan.loss
-    prepared, steps = _steps_of(model, data, plan)
     history, best = History(), _Best(plan.patience)
     try:
         for epoch in range(1, plan.epochs + 1):
@@ -214,7 +216,7 @@ def batch_of(x: NDArray[Any], batch: slice | NDArray[np.integer], dtype: DTypeLi
 def count(name: str, value: Any, least: int) -> int:
     """An int of at least so much; else a ValueError that names the argument."""
     try:
-        number = operator.index(value)
+        number = least - 1 if isinstance(value, bool) else operator.index(value)
     except TypeError:
         number = least - 1
     if number < least:

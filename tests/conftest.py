@@ -15,6 +15,7 @@ NUMBA_ONLY = [
     "test_fused.py",
     "test_fuzz.py",
     "test_gemm.py",
+    "test_guards.py",
     "test_loops.py",
     "test_namespace.py",
     "test_networks.py",

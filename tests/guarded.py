@@ -2,24 +2,28 @@
 
 import ctypes
 import mmap
+import os
 
 import numpy as np
 
 NO_ACCESS = 0
-_libc = ctypes.CDLL(None, use_errno=True)
 _kept = []  # the memory must outlive the arrays
 
 
 def guarded(values, before):
     """A copy of the array in C order, between two guard pages, close to the one before it or to the one behind it."""
-    values = np.ascontiguousarray(values)
+    if os.name != "posix":
+        import pytest
+
+        pytest.skip("pages are protected by POSIX's mprotect")
+    libc, values = ctypes.CDLL(None, use_errno=True), np.ascontiguousarray(values)
     page = mmap.PAGESIZE
     inner = max(1, -(-values.nbytes // page)) * page
     memory = mmap.mmap(-1, inner + 2 * page)
     _kept.append(memory)
     start = ctypes.addressof(ctypes.c_char.from_buffer(memory))
     for guard in (start, start + page + inner):
-        if _libc.mprotect(ctypes.c_void_p(guard), page, NO_ACCESS) != 0:
+        if libc.mprotect(ctypes.c_void_p(guard), page, NO_ACCESS) != 0:
             raise OSError(ctypes.get_errno(), "mprotect")
     offset = page if before else page + inner - values.nbytes
     copy = np.frombuffer(memory, values.dtype, values.size, offset).reshape(values.shape)

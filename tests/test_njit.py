@@ -8,6 +8,7 @@ from cases import UPDATES, typical
 from layouts import fortran, read_only
 from numba import njit, prange
 from numba.core.errors import TypingError
+from numpy.lib.stride_tricks import as_strided
 
 from fastnn import kernels
 from fastnn.kernels import (
@@ -248,7 +249,8 @@ RULES = {
     "out's shape": (dense_forward, (X, THETA, Z.T), ValueError, "out: expected the shape of the result"),
     "shared memory": (sigmoid, (Z, Z), ValueError, "expected memory of its own"),
     "partly shared memory": (sigmoid, (Z[:, :3], Z[:, 2:]), ValueError, "expected memory of its own"),
-    "one cell for all": (sigmoid, (Z, np.lib.stride_tricks.as_strided(X, (2, 5), (0, 0))), ValueError, "got a stride of 0"),
+    "one cell for all": (sigmoid, (Z, as_strided(X, (2, 5), (0, 0))), ValueError, "expected one cell an element"),
+    "shared bytes": (sigmoid, (Z, as_strided(X, (2, 5), (4, 4))), ValueError, "expected one cell an element"),
     "label": (softmax_cross_entropy, (Z, np.array([0, 5])), IndexError, "y: expected labels from 0 to k - 1"),
     "negative label": (softmax_cross_entropy, (Z, np.array([-1, 0])), IndexError, "y: expected labels from 0 to k - 1"),
     "rows": (softmax_cross_entropy, (Z, np.ones((2, 5), np.float32)), ValueError, "y: expected rows that sum to one"),

@@ -171,7 +171,10 @@ def softplus_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -
 
 @kernel
 def silu(z: Array, out: Array | None = None) -> Array:
-    """(2) g(z) = z sigmoid(z). Source: Elfwing, Uchibe and Doya (2017)."""
+    """(2) g(z) = z sigmoid(z). Source: Elfwing, Uchibe and Doya (2017).
+
+    NaN at minus infinity, which is -inf * 0, as in PyTorch; -0 at the largest finite numbers.
+    """
     a = prepared(z, out)
     target = flat(a)
     pointwise.silu_at(flat(z), target, a.size, z.dtype.type(0))
@@ -191,7 +194,10 @@ def silu_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Ar
 
 @kernel
 def gelu(z: Array, out: Array | None = None) -> Array:
-    """(2) g(z) = z Phi(z), with the normal distribution function Phi, exactly. Source: Hendrycks and Gimpel (2016)."""
+    """(2) g(z) = z Phi(z), with the normal distribution function Phi, exactly. Source: Hendrycks and Gimpel (2016).
+
+    NaN at minus infinity, as `silu`.
+    """
     a = prepared(z, out)
     target = flat(a)
     pointwise.gelu_at(flat(z), target, a.size, z.dtype.type(0))

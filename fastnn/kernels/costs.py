@@ -17,6 +17,17 @@ from fastnn.kernels.overlap import apart
 
 
 @compiled
+def check_rows(y):
+    """Rows of a target sum to one."""
+    for n in range(y.shape[0]):
+        total = 0.0
+        for i in range(y.shape[1]):
+            total += y[n, i]
+        if abs(total - 1) > ROW_SUM_TOLERANCE:
+            raise ValueError(shapes.ROW_SUM)
+
+
+@compiled
 def target_for(z, y):
     """y as the loops take it: int64 labels, or rows; ValueError or IndexError where it is no target for z."""
     if y.ndim == 1:
@@ -29,12 +40,7 @@ def target_for(z, y):
         return labels
     else:  # noqa: RET505 (Numba drops the branch that y's type rules out only if it is a branch)
         shapes.check_target(y.shape, z.shape)
-        for n in range(y.shape[0]):
-            total = 0.0
-            for i in range(y.shape[1]):
-                total += y[n, i]
-            if abs(total - 1) > ROW_SUM_TOLERANCE:
-                raise ValueError(shapes.ROW_SUM)
+        check_rows(y)
         return flat(y)
 
 

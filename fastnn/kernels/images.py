@@ -8,12 +8,13 @@ from fastnn import plan
 from fastnn.constants import IDENTITY
 from fastnn.kernels.conv import forward_bytes, forward_groups, image_groups, theta_groups
 from fastnn.kernels.image_gradient import image_bytes
-from fastnn.kernels.jit import compiled, whole
+from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import at, integers_at
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.pool import avg_pool2d_dz_to_da, avg_pool2d_forward, max_pool2d_dz_to_da, max_pool2d_forward
 from fastnn.kernels.shared import shared
 from fastnn.kernels.theta_gradient import bias_gradient, gradient_bytes
+from fastnn.kernels.whole import whole
 
 NUMBERS = 15  # of a geometry
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 from numba.core import sigutils, types
-from numba.core.errors import NumbaError, TypingError
+from numba.core.errors import TypingError
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import infer_global
 from numba.extending import overload, register_jitable
@@ -109,7 +109,7 @@ class Core(CPUDispatcher):
         if kind is arguments.pair:
             return types.int64 if isinstance(type_, types.Integer) else types.unliteral(type_)
         constants = isinstance(type_, types.BaseTuple) and _all_numbers(type_)
-        whole = isinstance(type_, (types.Integer, types.Boolean))
+        whole = isinstance(type_, types.Integer)
         if (kind is arguments.constants and not constants) or (kind is arguments.integer and not whole):
             raise TypingError(f"{self.contract.name}: {name}: expected {arguments.wanted(kind)}, got {type_}")
         return _SCALARS[kind]
@@ -142,28 +142,6 @@ def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...
     # A function has these attributes only from here on, which mypy cannot know.
     entry.signatures = core.overloads.keys()  # type: ignore[attr-defined]
     entry.core = core  # type: ignore[attr-defined]
-    return entry
-
-
-def whole(function: Callable[..., Any]) -> Any:
-    """Compile a public function of networks: in @njit it is the dispatcher, in Python what words its errors for a user."""
-    dispatcher = CPUDispatcher(function, targetoptions={"nopython": True, **OPTIONS})
-    dispatcher._cache = DiskCache(function, OPTIONS, announce)
-
-    @functools.wraps(function)
-    def entry(*args: Any) -> Any:
-        try:
-            return dispatcher(*args)
-        except Exception as error:
-            known = all(isinstance(arg, (np.ndarray, np.integer, int, tuple)) for arg in args)
-            if known and not isinstance(error, NumbaError):
-                raise
-            names = ", ".join(f"{name} {arguments.describe(arg)}" for name, arg in zip(expected, args, strict=False))
-            wanted = "a network from model.compiled() and numpy arrays of its dtype"
-            raise TypeError(f"{function.__name__}({', '.join(expected)}): expected {wanted}, got {names}") from error
-
-    expected = list(inspect.signature(function).parameters)
-    infer_global(entry, types.Dispatcher(dispatcher))
     return entry
 
 

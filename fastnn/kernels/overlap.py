@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastnn import shapes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import integers_at
 from fastnn.kernels.shared import shared
@@ -14,9 +15,8 @@ def apart(out, operand):
     """Raise ValueError where `out` shares memory with `operand`, or an element of `out` with another; None shares none."""
     if out is None or out.size == 0:
         return
-    for axis in range(out.ndim):
-        if out.strides[axis] == 0 and out.shape[axis] > 1:
-            raise ValueError("what is written: expected one cell an element, got a stride of 0")
+    if not shapes.is_nested(out.shape, out.strides, out.itemsize):
+        raise ValueError("what is written: expected one cell an element, but some have bytes in common")
     if operand.size == 0:
         return
     low, high = extent(out)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from fastnn import plan
 from fastnn.constants import MEAN_SQUARED_ERROR
-from fastnn.kernels.jit import compiled, whole
+from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, at, integers_at
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.network import kept
@@ -18,6 +18,7 @@ from fastnn.kernels.optimise import update_at
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.step import chunk_at, chunks_of, slice_at
 from fastnn.kernels.team import CHUNKS, COUNTERS, SLICES, barrier, put, take
+from fastnn.kernels.whole import whole
 from fastnn.kernels.workspace import TEAM, elements, lay_out, slices_of, whole_lines
 
 COST, GRADIENT, STEP = range(3)  # how far a batch goes

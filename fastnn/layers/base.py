@@ -59,7 +59,9 @@ class Layer:
 
     def config(self) -> dict[str, Any]:
         """What the layer was made with: `type(layer)(**layer.config())` is a layer like it."""
-        return dataclasses.asdict(self)  # type: ignore[call-overload]  # every layer is a dataclass; Layer is not
+        if not dataclasses.is_dataclass(self):
+            raise TypeError(f"{type(self).__name__}: expected a dataclass, or a `config` of its own")
+        return dataclasses.asdict(self)
 
     def _array(self, name: str, m: int, shape: Shape) -> Floats:
         """An array (m, *shape) of this name: the same memory every time, until a larger batch comes."""

@@ -146,7 +146,10 @@ def softplus_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -
 
 @checked
 def silu(z: Array, out: Array | None = None) -> Array:
-    """(2) g(z) = z sigmoid(z). Source: Elfwing, Uchibe and Doya (2017)."""
+    """(2) g(z) = z sigmoid(z). Source: Elfwing, Uchibe and Doya (2017).
+
+    NaN at minus infinity, which is -inf * 0, as in PyTorch; -0 at the largest finite numbers.
+    """
     a = prepared(z, out)
     a[...] = z * logistic(z)
     return a
@@ -163,7 +166,10 @@ def silu_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Ar
 
 @checked
 def gelu(z: Array, out: Array | None = None) -> Array:
-    """(2) g(z) = z Phi(z), with the normal distribution function Phi, exactly. Source: Hendrycks and Gimpel (2016)."""
+    """(2) g(z) = z Phi(z), with the normal distribution function Phi, exactly. Source: Hendrycks and Gimpel (2016).
+
+    NaN at minus infinity, as `silu`.
+    """
     a = prepared(z, out)
     a[...] = z * normal_cdf(z)
     return a
