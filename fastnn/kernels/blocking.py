@@ -39,13 +39,15 @@ Place = tuple[int, int, int]  # of a matrix: its address, and the steps from row
 # of b is packed once for so many rows; half as many took 5 % longer where the matrices are large.
 HIGH = 2048
 # Panels up to which a is read where it is: where its rows are contiguous, and where they are not.
-IN_PLACE, IN_PLACE_ACROSS = 12, 4
+IN_PLACE, IN_PLACE_ACROSS = 12, 8
 # b is read where it is, if its rows are contiguous, where packing would not pay: few rows of a meet it, or it stays in the
 # first-level cache anyway.
 UNPACKED_ROWS = 16
 UNPACKED_BYTES = 32 * 1024
 FEW = 4  # vectors for which dot products need less than packing would
-GROUP = 8  # terms of a tile between two requests for a row of what is needed next; a burst of them would hold up the tile
+# Terms of a tile between two requests for a row of what is needed next: a burst of them would hold up the tile. Behind the
+# last one its loop runs through: to stop every GROUP terms until its end took 2 % of the time.
+GROUP = 8
 WIDE = 8  # vectors of a tile with one row: enough independent sums to hide the latency of a multiply-add
 
 # Bytes of scratch that a product needs at most, whatever its size, where rows of c are contiguous. An address of so many
@@ -158,13 +160,14 @@ def _under_panel(
 ) -> None:
     """m rows of c under a panel of b, at most as wide as a tile, which stays in the first-level cache.
 
-    The first tiles pack it, if b's rows are contiguous. Tiles of a lie `part` bytes apart; the next panel is at `ahead`.
+    The first tile packs it, if it is full and b's rows are contiguous. Tiles of a lie `part` bytes apart; the next panel is
+    at `ahead`.
     """
     size, rows, width = element_size(zero), full_rows(zero), lanes(zero)
     (a, a_row, a_col), (b, b_row, b_col) = left, right
     whole, by_rows = VECTORS * width, b_col == size or n == 1
     beside = (panel, whole * size)
-    if not by_rows:
+    if n < whole or not by_rows:
         pack_panels(b, b_row, b_col, k, n, panel, 0, zero)
     near, further = (
         (b_row, whole * b_row) if by_rows else (b_col, whole * size)
@@ -180,14 +183,14 @@ def _under_panel(
             else:
                 _run(form(zero, full_rows(zero), VECTORS), k, above, last, beside, start, target, None, soon, None)
         else:
-            for j in range(0, n, width):
-                start, target, count = (s + j * size if s != 0 else 0, s_row), (c + j * size, c_row), min(width, n - j)
-                if by_rows and r == 0:
-                    here = (b + j * size, b_row)
-                    _run(form(zero, full_rows(zero), 1), k, above, last, here, start, target, count, soon, panel + j * size)
-                else:
-                    here = (panel + j * size, whole * size)
+            for j in range(0, n, 2 * width):
+                start, target = (s + j * size if s != 0 else 0, s_row), (c + j * size, c_row)
+                columns, here = min(2 * width, n - j), (panel + j * size, whole * size)
+                count = (columns - 1) % width + 1
+                if columns <= width:
                     _run(form(zero, full_rows(zero), 1), k, above, last, here, start, target, count, soon, None)
+                else:
+                    _run(form(zero, full_rows(zero), 2), k, above, last, here, start, target, count, soon, None)
         begin += share
         a += part
         c += rows * c_row
@@ -198,22 +201,24 @@ def _under_panel(
 def _row_of_tiles(
     last: int, n: int, k: int, above: Place, b: int, b_row: int, s: int, s_row: int, c: int, c_row: int, zero: float
 ) -> None:
-    """n columns of c under last + 1 rows of a: wide tiles while they fit, then single vectors, cut off at column n."""
+    """n columns of c under last + 1 rows of a: wide tiles while they fit, then narrower ones, cut off at column n."""
     size, width = element_size(zero), lanes(zero)
     wide = VECTORS if last > 0 else WIDE
-    soon = (0, 0, 0, 0, 0)
     while n > 0:
-        columns = wide * width if n >= wide * width else min(n, width)
+        columns = wide * width if n >= wide * width else min(n, width if last == 0 else 2 * width)
         beside, start, target = (b, b_row), (s, s_row), (c, c_row)
         if columns <= width:
             if last == 0:
-                _run(form(zero, 1, 1), k, above, last, beside, start, target, columns, soon, None)
+                _run(form(zero, 1, 1), k, above, last, beside, start, target, columns, None, None)
             else:
-                _run(form(zero, full_rows(zero), 1), k, above, last, beside, start, target, columns, soon, None)
+                _run(form(zero, full_rows(zero), 1), k, above, last, beside, start, target, columns, None, None)
+        elif columns <= 2 * width and last > 0:
+            count = columns - width
+            _run(form(zero, full_rows(zero), 2), k, above, last, beside, start, target, count, None, None)
         elif wide == WIDE:
-            _run(form(zero, 1, WIDE), k, above, last, beside, start, target, None, soon, None)
+            _run(form(zero, 1, WIDE), k, above, last, beside, start, target, None, None, None)
         else:
-            _run(form(zero, full_rows(zero), VECTORS), k, above, last, beside, start, target, None, soon, None)
+            _run(form(zero, full_rows(zero), VECTORS), k, above, last, beside, start, target, None, None, None)
         n -= columns
         c += columns * size
         b += columns * size
@@ -224,33 +229,41 @@ def _row_of_tiles(
 def _run(kind, k, above, last, beside, start, target, count, soon, copy):
     """One tile of a form: c = s + a b, block by block. b's rows go to copy, a full tile's apart, or to None.
 
-    Meanwhile it asks for its part of c, and for rows begin <= i < end, as wide as a full tile, of what is needed soon: they
-    are `near` each other, as many as a row has elements; then come the next ones, `further` on.
+    Unless `soon` is None, it first asks for its part of c, and for rows begin <= i < end, as wide as a full tile, of what is
+    needed soon: they are `near` each other, as many as a row has elements; then come the next ones, `further` on.
     """
     (a, a_row, a_col), (b, b_row), (s, s_row), (c, c_row) = above, beside, start, target
-    ahead, near, further, begin, end = soon
     zero, t = zero_of(kind), zeros(kind)
     wide, panel = VECTORS * lanes(zero), VECTORS * lanes(zero) * element_size(zero)
     block = blocks_of(k)
     done, offset = 0, 0
     while True:
-        terms = min(block, k - done)
-        total, row = t, 0
-        for group in range(0, terms, GROUP):
-            if row <= last:
-                prefetch_row(t, c + row * c_row)
-                row += 1
-            elif begin < end:
-                prefetch_row_to_read(t, ahead + begin % wide * near + begin // wide * further)
-                begin += 1
-            for _ in range(min(GROUP, terms - group)):
-                if copy is None:
-                    total = rank_one(total, a, a_row, last, b, count)
+        terms, requests, total = min(block, k - done), 0, t
+        if soon is not None:
+            ahead, near, further, begin, end = soon
+            requests = min(last + 1 + max(end - begin, 0), terms // GROUP)
+            for row in range(requests):
+                if row <= last:
+                    prefetch_row(t, c + row * c_row)
                 else:
-                    total = rank_one_kept(total, a, a_row, last, b, count, copy + offset)
-                    offset += panel
-                a += a_col
-                b += b_row
+                    prefetch_row_to_read(t, ahead + begin % wide * near + begin // wide * further)
+                    begin += 1
+                for _ in range(min(GROUP, k)):  # a constant would have it unrolled, and sums spilled where registers are 16
+                    if copy is None:
+                        total = rank_one(total, a, a_row, last, b, count)
+                    else:
+                        total = rank_one_kept(total, a, a_row, last, b, count, copy + offset)
+                        offset += panel
+                    a += a_col
+                    b += b_row
+        for _ in range(terms - requests * GROUP):
+            if copy is None:
+                total = rank_one(total, a, a_row, last, b, count)
+            else:
+                total = rank_one_kept(total, a, a_row, last, b, count, copy + offset)
+                offset += panel
+            a += a_col
+            b += b_row
         if s != 0:
             total = added(total, load(t, s, s_row, last, count))
         store(total, c, c_row, last, count)
