@@ -52,12 +52,12 @@ def forward_groups(sizes, window, groups, a, theta, b, z, scratch, zero):
 
 @compiled
 def theta_groups(sizes, window, groups, a, dz, dtheta, scratch, zero):
-    """(17) on places."""
+    """(17) on places; what belongs to a k of dtheta is contiguous."""
     C, K = sizes[1], sizes[2]
     for g in range(groups):
         source, step_n, step_k, _, _ = group_of(dz, g * K, True)
-        images, results = group_of(a, g * C, True), group_of(dtheta, g * K, False)
-        theta_gradient(sizes, window, images, (source, step_n, step_k), results, scratch, zero)
+        results = (dtheta[0] + g * K * dtheta[1], dtheta[1])
+        theta_gradient(sizes, window, group_of(a, g * C, True), (source, step_n, step_k), results, scratch, zero)
 
 
 @compiled
@@ -123,13 +123,14 @@ def conv2d_dz_to_dtheta(
     apart(out, a)
     apart(out, dz)
     (m, K, H_out, W_out), (C, f_h, f_w), zero = dz.shape, dtheta.shape[1:], a.dtype.type(0)
-    gradients, K_g = contiguous(dz), K // groups
+    gradients, target, K_g = contiguous(dz), contiguous(dtheta), K // groups
     sizes = (m, C, K_g, a.shape[2], a.shape[3], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
     scratch = empty(gradient_bytes(sizes, window, zero) // a.itemsize + 1, zero)
-    theta_groups(sizes, window, groups, place_of(a), place_of(gradients), place_of(dtheta), address(scratch), zero)
+    theta_groups(sizes, window, groups, place_of(a), place_of(gradients), place_of(target), address(scratch), zero)
     in_use_until_here(scratch)
     in_use_until_here(gradients)
+    put_back(target, dtheta)
     return dtheta
 
 

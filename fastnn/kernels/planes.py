@@ -67,7 +67,7 @@ def channels_of(C, f_h, f_w):
 
 @compiled
 def parts(sizes, window, together, channels, size):
-    """How the work is cut up, with so many samples and channels together: planes of at most PLANE_BYTES, or one row."""
+    """How the work is cut up, with so many samples and channels together; planes have at most PLANE_BYTES, or one row."""
     m, _, _, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, _, _, _, D_h, _ = window
     planes, beyond = phases(f_h, S_h, D_h) * f_w, halo(f_h, S_h, D_h)

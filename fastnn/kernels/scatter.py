@@ -10,7 +10,7 @@ overlap.
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import added_lanes, store_apart, store_lanes
-from fastnn.kernels.memory import element_size, read, read_integer, write, write_integer
+from fastnn.kernels.memory import ask_to_read, element_size, read, read_integer, write, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window, halo, line_apart, phases
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
@@ -102,9 +102,13 @@ def _run(kind, K, last, above, dz, target, step, count):
     """One tile: BLOCK terms from zero, then the next are added."""
     zero, t = zero_of(kind), zeros(kind)
     size, full, place = element_size(zero), most_rows(zero), dz[0]
+    row = VECTORS * lanes(zero) * size
     for k in range(0, max(K, 1), BLOCK):
         total = t
         for _ in range(min(BLOCK, K - k)):
+            if count is None:  # what the next tile reads, which is as wide
+                for line in range(row, 2 * row, LINE):
+                    ask_to_read(place + line)
             total = rank_one(total, above, size, full - 1, place, count)
             above += full * size
             place += dz[1]

@@ -7,13 +7,13 @@
 
 A tile's sum is over at most BLOCK terms, from zero, and is then added to what is in scratch. Tuples as in planes.py, and
     dz     address, and the steps from one sample and k to the next; cells of an image are neighbours
-    out    address, and the steps from one k, c, r and s to the next
+    out    address, and the step from one k to the next; its taps are neighbours
     sums   address, step from row to row, step from tile to tile
 """
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.memory import ask_to_read, element_size, read, read_integer, read_integers, write, write_integer
+from fastnn.kernels.memory import ask_to_read, element_size, read_integer, read_integers, write, write_integer
 from fastnn.kernels.packing import pack_panels
 from fastnn.kernels.planes import (
     IN_PLACE,
@@ -47,12 +47,14 @@ from fastnn.kernels.tiles import (
     store_sums,
     tall_form,
     tile,
+    transposed,
     vectors_of,
     zero_of,
     zeros,
 )
 
 Gradients = tuple[int, int, int]
+Rows = tuple[int, int]
 
 SUMS_BYTES = 256 * 1024  # of partial sums for which lanes are output cells: they stay in the second-level cache
 # Taps that use each packed panel of dz often enough, even if k fills one vector. With fewer, packing takes as long as the
@@ -119,9 +121,7 @@ def _layout(scratch, sizes, part, cells, zero):
 
 
 @shared
-def theta_gradient(
-    sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Images, scratch: int, zero: float
-) -> None:
+def theta_gradient(sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Rows, scratch: int, zero: float) -> None:
     """All samples of one group."""
     m, C, K, H, W, H_out, W_out = sizes
     size, cells = element_size(zero), window[0] * window[1]
@@ -162,7 +162,10 @@ def theta_gradient(
                 else:
                     wide, column = form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1)
                     _add_lanes(wide, column, lines, counts, source, corner, room)
-    _put_out((K, C, window[0], window[1]), (sums, row), (by_lanes, channels), out, zero)
+    if by_lanes:
+        _sums_of_lanes(K, C, cells, channels, (sums, row), out, zero)
+    else:
+        _sums_by_rows(K, C * cells, (sums, row), out, zero)
 
 
 @compiled
@@ -298,24 +301,28 @@ def _add_tile(kind, places, lines, block, target):
 
 
 @compiled
-def _put_out(shape, sums, way, out, zero):
-    """Sums -> dtheta."""
-    K, C, f_h, f_w = shape
-    by_lanes, channels = way
-    size, width, cells = element_size(zero), lanes(zero), f_h * f_w
+def _sums_of_lanes(K, C, cells, channels, sums, out, zero):
+    """Sums -> dtheta where lanes are output cells."""
+    size, width = element_size(zero), lanes(zero)
     vector = tile(zero, 1, 1)
     for k in range(K):
         for c in range(C):
-            for r in range(f_h):
-                for s in range(f_w):
-                    tap = r * f_w + s
-                    place = out[0] + k * out[1] + c * out[2] + r * out[3] + s * out[4]
-                    if by_lanes:
-                        number = c // channels * (channels * cells + WIDEST) + c % channels * cells + tap
-                        source = sums[0] + k * sums[1] + number * width * size
-                        store_sums(load(vector, source, 0, 0, None), place, 0, 0)
-                    else:
-                        write(read(zero, sums[0] + (c * cells + tap) * sums[1] + k * size), place)
+            number = c // channels * (channels * cells + WIDEST) + c % channels * cells
+            source, place = sums[0] + k * sums[1] + number * width * size, out[0] + k * out[1] + c * cells * size
+            for tap in range(cells):
+                store_sums(load(vector, source + tap * width * size, 0, 0, None), place + tap * size, 0, 0)
+
+
+@compiled
+def _sums_by_rows(K, taps, sums, out, zero):
+    """Sums -> dtheta where lanes are k: squares are transposed."""
+    size, width, square = element_size(zero), lanes(zero), tile(zero, lanes(zero), 1)
+    for tap in range(0, taps, width):
+        rows = min(width, taps - tap)
+        for k in range(0, K, width):
+            columns, source = min(width, K - k), sums[0] + tap * sums[1] + k * size
+            values = transposed(load(square, source, sums[1], rows - 1, columns))
+            store(values, out[0] + k * out[1] + tap * size, out[1], columns - 1, rows)
 
 
 @shared
