@@ -129,10 +129,7 @@ def _value(contract: Contract, name: str) -> str:
     """What the core gets for an argument of the usual type, in Python."""
     if contract.kinds[name] is arguments.pair:
         return f"({name}, {name}) if type({name}) is int else {name}"
-    if name in contract.activations:
-        usual = contract.signature.parameters[name].default  # to compare with it takes half the time of looking it up
-        return f"{ACTIVATION_CODES[usual]} if {name} == {usual!r} else codes[{name}]"
-    return name
+    return f"codes[{name}]" if name in contract.activations else name
 
 
 def _plain(contract: Contract, args: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -15,22 +15,38 @@ import math
 from fastnn.constants import ELU, GELU, IDENTITY, LEAKY_RELU, LEAKY_SLOPE, RELU, SIGMOID, SILU, SOFTPLUS, TANH
 from fastnn.kernels import elementary
 from fastnn.kernels.bits import wide
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, exactly
 from fastnn.kernels.layout import at, on_stack
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.normal import normal_cdf
 from fastnn.kernels.shared import shared
 
-# A loop asks at run time whether its arrays share memory, and takes one element at a time if so. What `activate` and
-# `da_to_dz` write over is therefore copied first, so many elements at a time, which stay in the first cache.
+# What `da_to_dz` writes over is copied first, so many elements at a time, which stay in the first cache: see `_each`.
 PART = 1024
+
+
+@compiled
+def _each(g, z, a, n, zero):
+    """a = g(z). In place is a loop of its own: one over two arrays asks whether they share memory, and is slow where so."""
+    wide()
+    target = at(a, n, zero)
+    if a == z:
+        for i in range(n):
+            target[i] = g(target[i])
+    else:
+        source = at(z, n, zero)
+        for i in range(n):
+            target[i] = g(source[i])
+
+
+@exactly
+def _same(z):
+    return z
 
 
 @shared
 def identity_at(z: int, a: int, n: int, zero: float) -> None:
-    source, target = at(z, n, zero), at(a, n, zero)
-    for i in range(n):
-        target[i] = source[i]
+    _each(_same, z, a, n, zero)
 
 
 @shared
@@ -42,10 +58,7 @@ def identity_da_to_dz_at(da: int, z: int, a: int, dz: int, n: int, zero: float) 
 
 @shared
 def sigmoid_at(z: int, a: int, n: int, zero: float) -> None:
-    source, target = at(z, n, zero), at(a, n, zero)
-    wide()
-    for i in range(n):
-        target[i] = elementary.sigmoid(source[i])
+    _each(elementary.sigmoid, z, a, n, zero)
 
 
 @shared
@@ -58,10 +71,7 @@ def sigmoid_da_to_dz_at(da: int, z: int, a: int, dz: int, n: int, zero: float) -
 
 @shared
 def tanh_at(z: int, a: int, n: int, zero: float) -> None:
-    source, target = at(z, n, zero), at(a, n, zero)
-    wide()
-    for i in range(n):
-        target[i] = elementary.tanh(source[i])
+    _each(elementary.tanh, z, a, n, zero)
 
 
 @shared
@@ -72,12 +82,15 @@ def tanh_da_to_dz_at(da: int, z: int, a: int, dz: int, n: int, zero: float) -> N
         target[i] = gradients[i] * ((one - activations[i]) * (one + activations[i]))
 
 
+@exactly
+def _relu(z):
+    zero = type(z)(0)
+    return zero if z <= zero else z
+
+
 @shared
 def relu_at(z: int, a: int, n: int, zero: float) -> None:
-    source, target = at(z, n, zero), at(a, n, zero)
-    for i in range(n):
-        x = source[i]
-        target[i] = zero if x <= zero else x
+    _each(_relu, z, a, n, zero)
 
 
 @shared
@@ -87,13 +100,14 @@ def relu_da_to_dz_at(da: int, z: int, a: int, dz: int, n: int, zero: float) -> N
         target[i] = zero if zs[i] <= zero else gradients[i]
 
 
+@exactly
+def _leaky_relu(z):
+    return z if z > 0 else type(z)(LEAKY_SLOPE) * z
+
+
 @shared
 def leaky_relu_at(z: int, a: int, n: int, zero: float) -> None:
-    source, target = at(z, n, zero), at(a, n, zero)
-    slope = target.dtype.type(LEAKY_SLOPE)
-    for i in range(n):
-        x = source[i]
-        target[i] = x if x > 0 else slope * x
+    _each(_leaky_relu, z, a, n, zero)
 
 
 @shared
@@ -104,14 +118,15 @@ def leaky_relu_da_to_dz_at(da: int, z: int, a: int, dz: int, n: int, zero: float
         target[i] = gradients[i] if zs[i] > 0 else slope * gradients[i]
 
 
+@exactly
+def _elu(z):
+    below = elementary.expm1(z)  # for every z: no branch in the loop
+    return z if z > 0 else below
+
+
 @shared
 def elu_at(z: int, a: int, n: int, zero: float) -> None:
-    source, target = at(z, n, zero), at(a, n, zero)
-    wide()
-    for i in range(n):
-        x = source[i]
-        below = elementary.expm1(x)  # for every x: no branch in the loop
-        target[i] = x if x > 0 else below
+    _each(_elu, z, a, n, zero)
 
 
 @shared
@@ -122,13 +137,14 @@ def elu_da_to_dz_at(da: int, z: int, a: int, dz: int, n: int, zero: float) -> No
         target[i] = gradients[i] if zs[i] > 0 else gradients[i] * (activations[i] + one)
 
 
+@exactly
+def _softplus(z):
+    return max(z, type(z)(0)) + elementary.log1p(elementary.exp(-abs(z)))
+
+
 @shared
 def softplus_at(z: int, a: int, n: int, zero: float) -> None:
-    source, target = at(z, n, zero), at(a, n, zero)
-    wide()
-    for i in range(n):
-        x = source[i]
-        target[i] = max(x, zero) + elementary.log1p(elementary.exp(-abs(x)))
+    _each(_softplus, z, a, n, zero)
 
 
 @shared
@@ -139,12 +155,14 @@ def softplus_da_to_dz_at(da: int, z: int, a: int, dz: int, n: int, zero: float) 
         target[i] = gradients[i] * elementary.sigmoid(zs[i])
 
 
+@exactly
+def _silu(z):
+    return z * elementary.sigmoid(z)
+
+
 @shared
 def silu_at(z: int, a: int, n: int, zero: float) -> None:
-    source, target = at(z, n, zero), at(a, n, zero)
-    wide()
-    for i in range(n):
-        target[i] = source[i] * elementary.sigmoid(source[i])
+    _each(_silu, z, a, n, zero)
 
 
 @shared
@@ -157,12 +175,14 @@ def silu_da_to_dz_at(da: int, z: int, a: int, dz: int, n: int, zero: float) -> N
         target[i] = gradients[i] * (s * (one + zs[i] * (one - s)))
 
 
+@exactly
+def _gelu(z):
+    return z * normal_cdf(z)
+
+
 @shared
 def gelu_at(z: int, a: int, n: int, zero: float) -> None:
-    source, target = at(z, n, zero), at(a, n, zero)
-    wide()
-    for i in range(n):
-        target[i] = source[i] * normal_cdf(source[i])
+    _each(_gelu, z, a, n, zero)
 
 
 @shared
@@ -225,14 +245,8 @@ def _da_to_dz(g, da, z, a, dz, n, zero):
 @shared
 def activate(g: int, z: int, a: int, n: int, zero: float) -> None:
     """(2) a = g(z), with g by its number in constants.py; a may be z."""
-    if z != a:
+    if z != a or g != IDENTITY:
         _activate(g, z, a, n, zero)
-    elif g != IDENTITY:
-        part = on_stack(PART, zero)
-        for i in range(0, n, PART):
-            count, begin = min(PART, n - i), z + i * element_size(zero)
-            identity_at(begin, part, count, zero)
-            _activate(g, part, begin, count, zero)
 
 
 @shared
