@@ -12,7 +12,7 @@ from numba.core import boxing, cgutils, pythonapi, types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.np.numpy_support import as_dtype
 
-from fastnn.kernels.simd import c_function
+from fastnn.kernels.calls import c_function
 
 _numbas = boxing.box_array  # its module puts it among the boxers
 
