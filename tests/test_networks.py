@@ -254,7 +254,7 @@ def test_compiled_refuses_what_it_does_not_know():
 def test_threads_are_counted():
     fastnn.set_num_threads(3)
     assert fastnn.get_num_threads() == 3
-    for wrong in (0, -1, 1.5, "2"):
+    for wrong in (0, -1, 1.5, "2", True):
         with pytest.raises(ValueError, match="n: expected an int of at least 1"):
             fastnn.set_num_threads(wrong)
     fastnn.set_num_threads(None)
@@ -265,6 +265,8 @@ def test_warmup_leaves_the_model_alone():
     model = dense()
     before = model.parameters.copy()
     assert fastnn.warmup(model) is None
+    with pytest.raises(TypeError, match=r"^model: expected a fastnn.Sequential, got 3$"):
+        fastnn.warmup(3)
     assert np.array_equal(model.parameters, before)
     assert model.loss is None
 
