@@ -136,7 +136,7 @@ def test_keywords_subclasses_and_layouts_are_taken():
     for x, y in (
         (X, Y),
         (X, ROWS),
-        (np.matrix(X), Y),
+        (X.view(np.matrix), Y),
         (np.asfortranarray(X), Y),
         (shifted, Y.astype(np.uint8)),
         (X[::-1][::-1], Y),
