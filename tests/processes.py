@@ -11,7 +11,7 @@ OTHER_BACKEND = {"numba": "numpy", "numpy": "numba"}[backend.name]
 
 def start(*arguments, flags=(), **environment):
     """Python with flags, every warning an error, in this backend unless FASTNN_BACKEND is given; None unsets a variable."""
-    changed = {"FASTNN_BACKEND": backend.name, "FASTNN_QUIET": "1", **environment}
+    changed = {"FASTNN_BACKEND": backend.name, "FASTNN_QUIET": "1", "NUMBA_DISABLE_JIT": None, **environment}
     kept = {name: value for name, value in os.environ.items() if name not in changed}
     given = {name: str(value) for name, value in changed.items() if value is not None}
     command = [sys.executable, "-W", "error", *flags, *map(str, arguments)]
