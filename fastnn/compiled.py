@@ -52,15 +52,10 @@ def network(model: Sequential, loss: str | Loss, optimizer: Optimizer | None) ->
     table = plan.table(model, LOSS_CODES[found.name])
     if table[0, plan.PARTIAL]:  # there are convolutions
         table[0, plan.SCRATCH] = scratch_bytes(table)
-    stepper.attend(model.parameters)
-    return Network(
-        table,
-        model.parameters,
-        model.gradients,
-        stepper.state.reshape(-1),
-        np.array(stepper.settings(), np.float64),
-        np.array([stepper.steps, max((layer.draws for layer in _dropouts(model)), default=0)], np.int64),
-    )
+    settings, draws = np.array(stepper.settings(), np.float64), max((layer.draws for layer in _dropouts(model)), default=0)
+    stepper.attend(model.parameters)  # from here on nothing is refused
+    steps = np.array([stepper.steps, draws], np.int64)
+    return Network(table, model.parameters, model.gradients, stepper.state.reshape(-1), settings, steps)
 
 
 def _dropouts(model: Sequential) -> list[Dropout]:

@@ -9,12 +9,12 @@ from fastnn import backend
 OTHER_BACKEND = {"numba": "numpy", "numpy": "numba"}[backend.name]
 
 
-def start(*arguments, **environment):
-    """Python, every warning an error, in this backend unless FASTNN_BACKEND is given; None unsets a variable."""
-    changed = {"FASTNN_BACKEND": backend.name, "FASTNN_QUIET": "1", **environment}
+def start(*arguments, flags=(), **environment):
+    """Python with flags, every warning an error, in this backend unless FASTNN_BACKEND is given; None unsets a variable."""
+    changed = {"FASTNN_BACKEND": backend.name, "FASTNN_QUIET": "1", "NUMBA_DISABLE_JIT": None, **environment}
     kept = {name: value for name, value in os.environ.items() if name not in changed}
     given = {name: str(value) for name, value in changed.items() if value is not None}
-    command = [sys.executable, "-W", "error", *map(str, arguments)]
+    command = [sys.executable, "-W", "error", *flags, *map(str, arguments)]
     return subprocess.Popen(command, env=kept | given, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -24,13 +24,13 @@ def finish(process):
     return process.returncode, out, err
 
 
-def run(*arguments, **environment):
+def run(*arguments, flags=(), **environment):
     """Exit status, stdout and stderr of Python with these arguments."""
-    return finish(start(*arguments, **environment))
+    return finish(start(*arguments, flags=flags, **environment))
 
 
-def output(code, *arguments, **environment):
+def output(code, *arguments, flags=(), **environment):
     """What the code prints; it must end well and write nothing to stderr."""
-    status, out, err = run("-c", code, *arguments, **environment)
+    status, out, err = run("-c", code, *arguments, flags=flags, **environment)
     assert (status, err) == (0, "")
     return out

@@ -96,3 +96,12 @@ def test_the_notice_of_compiling(tmp_path):
     status, out, err = run("-c", RELU, FASTNN_CACHE_DIR="", FASTNN_QUIET="")
     assert (status, out) == (0, "done\n")
     assert err == ("fastnn: compiling kernels for this CPU, some seconds (nothing is kept: no private cache directory)\n")
+
+
+def test_uncompiled_there_is_the_reference():
+    """NUMBA_DISABLE_JIT=1: one line says why not, and what to do; with NumPy's backend everything works."""
+    status, out, err = run("-c", "import fastnn", FASTNN_BACKEND="numba", NUMBA_DISABLE_JIT=1)
+    reason = "fastnn.kernels cannot run uncompiled: use fastnn.ops with FASTNN_BACKEND=numpy"
+    assert (status, out, err.splitlines()[-1]) == (1, "", f"ImportError: NUMBA_DISABLE_JIT: {reason}")
+    code = "import numba, numpy as np; from fastnn import ops; print(numba.njit(lambda z: ops.relu(z))(np.ones(1)))"
+    assert output(code, FASTNN_BACKEND="numpy", NUMBA_DISABLE_JIT=1) == "[1.]\n"

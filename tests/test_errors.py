@@ -100,6 +100,18 @@ def test_one_cell_for_several_elements(name, parameter):
     refuse(name, ValueError, f"{parameter}: expected one cell an element, got strides ", **{parameter: repeated})
 
 
+@pytest.mark.parametrize(("name", "parameter"), WRITTEN)
+def test_elements_with_bytes_in_common(name, parameter):
+    """Rows that overlap by all but an element, and elements that overlap by half."""
+    array = good(name)[parameter]
+    memory = np.zeros(array.nbytes, np.uint8).view(array.dtype)
+    for strides in ((array.itemsize,) * array.ndim, (*array.strides[:-1], array.itemsize // 2)):
+        if array.ndim > 1 or strides != array.strides:
+            overlapping = np.lib.stride_tricks.as_strided(memory, array.shape, strides)
+            message = f"{parameter}: expected one cell an element, got strides "
+            refuse(name, ValueError, message, **{parameter: overlapping})
+
+
 def neighbours(array, other, distance):
     """Copies of two arrays in one piece of memory, the second one so many bytes behind the first one's beginning."""
     memory = np.zeros(max(array.nbytes, distance + other.nbytes), np.uint8)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from networks import KINKED, LOSSES, SMOOTH, convolutional, dense, samples
 
-from fastnn import Adam, Conv2D, Dense, Dropout, Flatten, Sequential, check_gradients
+from fastnn import Adam, Conv2D, Dense, Dropout, Flatten, Layer, Sequential, check_gradients
 
 TIGHT = 1e-7  # without kinks: curvature and rounding of the central difference, of the largest gradient
 KINKS = 1e-6  # no sample of these lies within the step of one
@@ -103,3 +103,13 @@ def test_what_is_refused():
     nothing = Sequential(Dropout(0.5), input_shape=4)
     with pytest.raises(ValueError, match="model: expected at least one parameter"):
         check_gradients(nothing, x, x, "mean_squared_error")
+
+
+def test_a_layer_that_cannot_be_copied():
+    class Bare(Layer):
+        def build(self, input_shape):
+            self.input_shape = self.output_shape = input_shape
+
+    x, y = samples(dense(), 5)
+    with pytest.raises(TypeError, match=r"^Bare: expected a dataclass, or a `config` of its own$"):
+        check_gradients(Sequential(Bare(), Dense(3), input_shape=4), x, y)

@@ -161,3 +161,10 @@ def test_where_nothing_can_be_saved(tmp_path, capsys):
         assert main.main(["--save", str(file), *backends]) == 2
         assert capsys.readouterr() == ("", f"fastnn: --save {file}: no such directory: {file.parent}\n")
     assert refusal("--save", tmp_path) == f"--save {tmp_path}: is a directory"
+
+
+def test_an_unknown_backend():
+    """One line, as for a wrong word on the command line, and no traceback."""
+    status, out, err = run("-m", "fastnn", FASTNN_BACKEND="cupy")
+    assert (status, out) == (2, "")
+    assert err == "fastnn: FASTNN_BACKEND: expected 'numba' or 'numpy', got 'cupy'\n"

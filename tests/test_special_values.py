@@ -124,3 +124,14 @@ def test_max_pool_of_minus_infinity(dtype):
     assert ops.max_pool2d_forward(a, 2, 1, 1).max() == -np.inf
     da = ops.max_pool2d_dz_to_da(np.ones((1, 1, 3, 3), dtype), a, 2, 1, 1)
     assert da.tolist() == [[[[4, 2], [2, 1]]]]
+
+
+@BOTH_DTYPES
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_at_infinity(name, dtype):
+    """silu and gelu are NaN at minus infinity, -inf * 0, as NumPy's and PyTorch's; all others have their limits there."""
+    z = np.array([np.inf, -np.inf], dtype)
+    above, below, *_ = LIMITS[name]
+    expected = [above, np.nan if name in ("silu", "gelu") else below]
+    np.testing.assert_array_equal(getattr(ops, name)(z), expected)
+    np.testing.assert_array_equal(getattr(reference, name)(z), expected)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from differences import EXACT
+from processes import output
 
 from fastnn import Conv2D, ConvTranspose2D, Sequential
 from fastnn.backend import ops
@@ -82,3 +83,50 @@ def test_layer(seed, kind):
     assert_same(layer.backward(dz), da)
     assert_same(layer.gradients["theta"], dtheta)
     assert_same(layer.gradients["b"], db)
+
+
+# In one process ------------------------------------------------------------------------------------------------------
+
+LOADER = """
+import faulthandler; faulthandler.dump_traceback_later(200, exit=True)
+import warnings; warnings.simplefilter("ignore")  # PyTorch's word on forks and shared memory
+import numpy as np, torch
+import fastnn
+
+class Squares(torch.utils.data.Dataset):
+    def __len__(self):
+        return 32
+    def __getitem__(self, i):
+        return torch.from_numpy(fastnn.ops.relu(np.full(4, i - 16, np.float32)))
+
+fastnn.set_num_threads(2)
+if fastnn.backend.name == "numba":
+    fastnn.compiled.SMALL = 0
+x, y = np.random.default_rng(0).uniform(-1, 1, (2048, 4)).astype(np.float32), np.arange(2048) % 3
+
+def trained():
+    model = fastnn.Sequential(fastnn.Dense(16, "tanh"), fastnn.Dense(3), input_shape=4)
+    model.fit(x, y, epochs=2, batch_size=1024, verbose=0)
+    return model.parameters
+
+before = torch.get_num_threads(), torch.get_num_interop_threads()
+expected = trained()
+for _ in range(3):
+    rows = torch.cat([batch for batch in torch.utils.data.DataLoader(Squares(), batch_size=8, num_workers=2)])
+    assert rows[:, 0].tolist() == [max(i - 16, 0) for i in range(32)]
+    assert np.array_equal(trained(), expected)
+assert (torch.get_num_threads(), torch.get_num_interop_threads()) == before
+print("done")
+"""
+
+
+def test_workers_of_a_data_loader():
+    """Forked after training by two threads; and PyTorch's own threads stay as many as they were."""
+    assert output(LOADER) == "done\n"
+
+
+def test_tensors_are_no_arrays():
+    with pytest.raises(TypeError, match=r"^relu: z: expected a numpy array, got Tensor$"):
+        ops.relu(torch.ones(3))
+    with pytest.raises(TypeError, match=r"^relu: out: expected a numpy array, got Tensor$"):
+        ops.relu(np.ones(3), torch.ones(3))

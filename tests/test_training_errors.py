@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from networks import LOSSES, dense, samples
 
-from fastnn import Adam
+from fastnn import SGD, Adam, AdamW, Dense, Sequential
 
 X, LABELS = samples(dense(), 6)
 ROWS = np.eye(3)[LABELS]
@@ -53,6 +53,8 @@ REFUSED = [
     ({"epochs": None}, ValueError, "epochs: expected an int of at least 0, got None"),
     ({"batch_size": 0}, ValueError, "batch_size: expected an int of at least 1, got 0"),
     ({"batch_size": "all"}, ValueError, "batch_size: expected an int of at least 1, got 'all'"),
+    ({"epochs": True}, ValueError, "epochs: expected an int of at least 0, got True"),
+    ({"batch_size": True}, ValueError, "batch_size: expected an int of at least 1, got True"),
     ({"patience": 0}, ValueError, "patience: expected an int of at least 1, got 0"),
     ({"patience": 2.0}, ValueError, "patience: expected an int of at least 1, got 2.0"),
     ({"patience": 3}, ValueError, "patience: expected validation_data with it"),
@@ -125,3 +127,26 @@ def test_batch_size_of_predict_and_evaluate():
         dense().predict(X, 0)
     with pytest.raises(ValueError, match=message):
         dense().evaluate(X, LABELS, batch_size=0)
+
+
+def test_the_number_of_threads_is_judged_at_any_step(monkeypatch):
+    """Also where the steps are too small for a second thread, and by either backend."""
+    monkeypatch.setenv("FASTNN_NUM_THREADS", "0")
+    model = dense()
+    before = model.parameters.copy()
+    with pytest.raises(ValueError, match=r"^FASTNN_NUM_THREADS: expected an int of at least 1, got 0$"):
+        model.fit(X, LABELS, verbose=0)
+    np.testing.assert_array_equal(model.parameters, before)
+    assert model.loss is None
+
+
+@pytest.mark.parametrize("shape", [True, (True, 2)])
+def test_a_bool_is_no_size(shape):
+    with pytest.raises(ValueError, match="input_shape: expected positive ints"):
+        Sequential(Dense(3), input_shape=shape)
+
+
+def test_a_rate_beyond_float64():
+    for optimizer in (SGD, Adam, AdamW):
+        with pytest.raises(ValueError, match="lr: expected a number above 0"):
+            optimizer(10**400)

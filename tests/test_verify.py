@@ -1,6 +1,7 @@
 """python3 -m fastnn verify: what it prints, and that it finds what is broken."""
 
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -9,6 +10,13 @@ from fastnn import __main__ as main
 from fastnn import compiled, kernels, verify
 
 RESULT = re.compile(r"^(\w+) +(\S+) +(\S+) +(\S+) +(\S+) +([\d.]+)$", re.MULTILINE)
+
+
+@pytest.fixture(autouse=True)
+def serial(monkeypatch):
+    """As in the process that it starts, so that it stays in this one."""
+    for name in main.SERIAL:
+        monkeypatch.setenv(name, "1")
 
 
 @pytest.fixture
@@ -67,3 +75,22 @@ def test_it_is_about_compiled_code(capsys, monkeypatch):
     monkeypatch.setattr(main.backend, "name", "numpy")
     assert main.main(["verify"]) == 2
     assert capsys.readouterr().err == "fastnn: verify: expected FASTNN_BACKEND=numba, got numpy\n"
+
+
+def test_numpy_has_one_thread_in_it(monkeypatch):
+    """Where a variable is missing, another process does the work, and its exit status is the answer."""
+    monkeypatch.delenv(main.SERIAL[0])
+    monkeypatch.setattr(
+        main.subprocess, "run", lambda command, env, check: subprocess.CompletedProcess(command, env[main.SERIAL[0]])
+    )
+    assert main.main(["verify"]) == "1"
+
+
+def test_help(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main.main(["verify", "--help"])
+    assert caught.value.code == 0
+    assert "usage: python3 -m fastnn verify [-h]" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as caught:
+        main.main(["verify", "--fast"])
+    assert caught.value.code == 2

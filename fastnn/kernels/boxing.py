@@ -20,7 +20,8 @@ from numba.np.arrayobj import populate_array
 from numba.np.numpy_support import as_dtype
 
 from fastnn.arguments import FLOATS
-from fastnn.kernels.simd import c_function, field, integer, name_address, named_address
+from fastnn.kernels.calls import c_function, field, name_address, named_address
+from fastnn.kernels.simd import integer
 
 _numbas = boxing.box_array, boxing.unbox_array  # their module puts them among the boxers and unboxers
 

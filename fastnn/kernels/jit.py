@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numba import njit
-from numba.core import sigutils, types
+from numba.core import config, sigutils, types
 from numba.core.errors import TypingError
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import infer_global
@@ -28,6 +28,9 @@ from fastnn.constants import ACTIVATION_CODES
 from fastnn.kernels.boxing import arrays_come_and_go
 from fastnn.kernels.cache import DiskCache, directory
 from fastnn.kernels.entry import Kind, Kinds, defaults_of, entry_of, parameters_of
+
+if config.DISABLE_JIT:  # kernels exist in compiled code only: without it they would fail one by one, in Numba's words
+    raise ImportError("NUMBA_DISABLE_JIT: fastnn.kernels cannot run uncompiled: use fastnn.ops with FASTNN_BACKEND=numpy")
 
 # nnan and ninf are not among them: NaN and infinity pass through. "numpy" division lets loops vectorise.
 OPTIONS: dict[str, Any] = {

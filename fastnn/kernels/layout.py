@@ -18,6 +18,8 @@ from fastnn.kernels.shared import shared
 @intrinsic
 def _typed_contiguous(typing_context: Any, array: Any) -> Any:
     """The same array under a C-contiguous type. A layout exists only in the type: nothing is moved, nothing checked."""
+    if not isinstance(array, types.Array):
+        raise TypingError(f"expected an array, got {array}")
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         return impl_ret_borrowed(context, builder, signature.return_type, args[0])

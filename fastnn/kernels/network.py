@@ -51,7 +51,7 @@ def gradient(frame, number, first, zero):
     return kept(frame, layer[plan.D_PLACE], layer[plan.D_KEPT], layer[plan.N_OUT], first, zero)
 
 
-@shared
+@shared(flushes=True)
 def forward_at(frame: Frame, first: int, rows: int, seed: int, zero: float) -> None:
     """(2), (3), (15), (16) a^[0] -> a^[L]. A seed other than 0 draws what dropout leaves out; 0 leaves out nothing."""
     table = frame[0]

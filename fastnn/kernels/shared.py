@@ -13,6 +13,7 @@ address alone.
 
 import _thread
 import ctypes
+import functools
 import os
 import threading
 import typing
@@ -28,8 +29,8 @@ from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import AbstractTemplate, infer_global
 
 from fastnn.kernels.cache import DiskCache
+from fastnn.kernels.calls import call_by_address, name_address
 from fastnn.kernels.jit import INTERNAL, announce
-from fastnn.kernels.simd import call_by_address, name_address
 
 FLOATS = types.float32, types.float64
 
@@ -85,8 +86,10 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def shared(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a function a shared one, for callers in compiled code."""
+def shared(function: Callable[..., Any] | None = None, *, flushes: bool = False) -> Callable[..., Any]:
+    """Make a function a shared one, for callers in compiled code; where it `flushes`, subnormal numbers count as 0 in it."""
+    if function is None:
+        return functools.partial(shared, flushes=flushes)
     dispatcher = CPUDispatcher(function, targetoptions={"nopython": True, **INTERNAL})
     dispatcher._cache = DiskCache(function, INTERNAL, announce)
     kinds = typing.get_type_hints(function)
@@ -116,7 +119,7 @@ def shared(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         slot: Any = slot_for(signature.args)
         values = [_value(context, builder, *pair) for pair in zip(signature.args, args, strict=True)]
-        return call_by_address(context, builder, slot.signature, values, slot.symbol, FILL, slot.number)
+        return call_by_address(context, builder, slot.signature, values, slot.symbol, (FILL, slot.number), flushes)
 
     infer_global(function, types.Function(Template))
     return function

@@ -1,7 +1,7 @@
 """Vector registers: what the host has, tiles of them as Numba types, and the LLVM code that tiles.py is made of.
 
-The only place that speaks LLVM, so the call by address of shared.py stands here too. Nothing here is compiled by itself:
-`Tile` is a type, `Code` writes instructions while one of tiles.py's functions is compiled.
+This and calls.py are all that speaks LLVM. Nothing here is compiled by itself: `Tile` is a type, `Code` writes instructions
+while one of tiles.py's functions is compiled.
 """
 
 import functools
@@ -257,45 +257,3 @@ class Code:
             swapped[r] = self.builder.shuffle_vector(upper, lower, indices(left))
             swapped[r + half] = self.builder.shuffle_vector(upper, lower, indices(right))
         return swapped
-
-
-def name_address(symbol: str, address: int) -> None:
-    """Let compiled code of this process find an address by a name."""
-    binding.add_symbol(symbol, address)
-
-
-def c_function(builder: Any, symbol: str, result: ir.Type, parameters: list[ir.Type]) -> Any:
-    """The function of that name outside, as C calls it."""
-    return cgutils.get_or_insert_function(builder.module, ir.FunctionType(result, parameters), symbol)
-
-
-def named_address(builder: Any, symbol: str) -> Any:
-    """What `name_address` gave that name to."""
-    known = builder.module.globals.get(symbol)
-    return builder.ptrtoint(known or cgutils.add_global_variable(builder.module, ir.IntType(8), symbol), ir.IntType(64))
-
-
-def field(builder: Any, place: Any, offset: int, bits: int = 64) -> Any:
-    """An integer behind an address."""
-    return builder.load(builder.inttoptr(builder.add(place, integer(offset)), ir.IntType(bits).as_pointer()))
-
-
-def call_symbol(builder: Any, symbol: str) -> None:
-    """Call the function of that name, which takes nothing and whose result nobody wants."""
-    builder.call(c_function(builder, symbol, ir.VoidType(), []), [])
-
-
-def call_by_address(context: Any, builder: Any, signature: Any, args: Any, slot: str, fill: str, number: int) -> Any:
-    """Call the function whose address stands at the symbol `slot`; where that is 0, first `fill` with the slot's number."""
-    code = context.call_conv.get_function_type(signature.return_type, signature.args).as_pointer()
-    place = cgutils.add_global_variable(builder.module, code, slot) if slot not in builder.module.globals else None
-    place = place or builder.module.get_global(slot)
-    with builder.if_then(cgutils.is_null(builder, builder.load(place)), likely=False):
-        builder.call(c_function(builder, fill, ir.VoidType(), [ir.IntType(64)]), [integer(number)])
-    function = builder.load(place)
-    with builder.if_then(cgutils.is_null(builder, function), likely=False):
-        context.call_conv.return_user_exc(builder, RuntimeError, (f"{slot}: could not be compiled",))
-    status, result = context.call_conv.call_function(builder, function, signature.return_type, signature.args, args)
-    with cgutils.if_unlikely(builder, status.is_error):
-        context.call_conv.return_status_propagate(builder, status)
-    return result

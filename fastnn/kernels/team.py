@@ -11,8 +11,8 @@ from typing import Any
 from numba.core import types
 from numba.extending import intrinsic
 
+from fastnn.kernels.calls import call_symbol, name_address
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.simd import call_symbol, name_address
 
 ARRIVED, ROUND, SLICES, CHUNKS = range(0, 32, 8)  # indices of the counters
 COUNTERS = 32

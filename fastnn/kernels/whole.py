@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
-from numba.core.errors import NumbaError
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import infer_global
 
@@ -16,7 +15,6 @@ from fastnn.kernels.cache import DiskCache
 from fastnn.kernels.jit import OPTIONS, announce
 
 ARRAYS = "x", "y", "workspace", "parameters"
-KINDS = TypeError, NotImplementedError, OverflowError, NumbaError  # what Numba raises for arguments that it has no code for
 
 
 def whole(function: Callable[..., Any]) -> Any:
@@ -27,22 +25,26 @@ def whole(function: Callable[..., Any]) -> Any:
     """
     dispatcher = CPUDispatcher(function, targetoptions={"nopython": True, **OPTIONS})
     dispatcher._cache = DiskCache(function, OPTIONS, announce)
-    signature = inspect.signature(function)
+    signature, array = inspect.signature(function), np.ndarray
 
     @functools.wraps(function)
     def entry(*args: Any, **keywords: Any) -> Any:
         if keywords:
             args = _bound(function, signature, args, keywords)
         for value in args:
-            if value is True or (isinstance(value, np.ndarray) and not (type(value) is np.ndarray and value.dtype.isnative)):
-                named = dict(zip(signature.parameters, args, strict=False))
-                _check_kinds(function, named)
-                args = tuple(np.asarray(v) if isinstance(v, np.ndarray) else v for v in args)
+            kind = type(value)
+            if kind is array:
+                if value.dtype.isnative:
+                    continue
+            elif kind is not bool and not isinstance(value, array):
+                continue
+            _check_kinds(function, dict(zip(signature.parameters, args, strict=False)))
+            args = tuple(np.asarray(v) if isinstance(v, array) else v for v in args)
         try:
             return dispatcher(*args)
-        except (ValueError, IndexError, *KINDS) as error:
+        except Exception as error:
             named = dict(zip(signature.parameters, _bound(function, signature, args, {}), strict=True))
-            if isinstance(error, KINDS):
+            if type(error) not in (ValueError, IndexError):  # those are of our own rules; Numba has many for wrong types
                 try:
                     _check_kinds(function, named)
                 except TypeError as finding:
