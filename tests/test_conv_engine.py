@@ -202,7 +202,7 @@ def test_scratch_is_bounded():
             assert scratch[0] == scratch[1]
             forward, dtheta, da = scratch[0]
             assert forward <= planes(C, (3, 3), S, out) + 4096
-            sums, panels = max(SUMS_BYTES, (K + 8) * 9 * C * 8), (K + 24) * BLOCK * 8
+            sums, panels = max(SUMS_BYTES, -(-K // 8) * 64 * 9 * C), -(-K // 24) * 192 * BLOCK
             assert dtheta <= planes(C, (3, 3), S, out) + sums + panels + 4096
             windows = [(r, s) for r in ((3,) if S == 1 else (1, 2)) for s in ((3,) if S == 1 else (1, 2))]
             gather = max((C + 8) * K * f[0] * f[1] * 8 + planes(K, f, 1, row) for f in windows)
