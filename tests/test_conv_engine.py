@@ -15,6 +15,7 @@ from fastnn.kernels.correlate import correlate_bytes
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.image_gradient import image_bytes
 from fastnn.kernels.planes import PLANE_BYTES
+from fastnn.kernels.scatter import RING_BYTES
 from fastnn.kernels.theta_gradient import SUMS_BYTES, gradient_bytes
 
 DTYPES = (np.float32, np.float64)
@@ -184,15 +185,26 @@ def scratch_of(sizes, window, zero):
     )
 
 
+def planes(C, f, S, W):
+    """The bound of kernels/conv.py for windows of f rows and columns, float64, dilation 1."""
+    channels = min(C, BLOCK // (f[0] * f[1]))
+    count, beyond = channels * min(f[0], S) * f[1], (f[0] - 1) // S
+    return max(PLANE_BYTES, count * (beyond + 1) * W * 8) + 128 * count + 8 * C * f[0] * f[1]
+
+
 def test_scratch_is_bounded():
-    """Whatever m: planes or a ring, of a part of the images or a single row; theta twice, in whole tiles; a panel of dz."""
+    """By the formulas in kernels/conv.py, whatever m: tiles have at most 8 rows and 24 columns, and 4 KB are some lines."""
     for size, S in ((1, 1), (8, 1), (32, 2), (512, 1), (512, 2)):
-        out = (size - 1) // S + 1
+        out, row = (size - 1) // S + 1, -(-size // S)
         window = (3, 3, S, S, 1, 1, 1, 1)
-        for C, K in ((1, 8), (3, 64), (64, 3), (64, 64)):
+        for C, K in ((1, 8), (3, 64), (64, 3), (64, 64), (4000, 8)):
             scratch = [scratch_of((m, C, K, size, size, out, out), window, np.float64(0)) for m in (10**4, 10**8)]
             assert scratch[0] == scratch[1]
-            row = 3 * 9 * min(max(C, K), BLOCK // 9) * size * 8  # of the image: with a stride da has a row of each phase
-            theta = 9 * (C + 8) * (K + 8) * 8
-            panel = (K + 48) * BLOCK * 8
-            assert max(scratch[0]) <= PLANE_BYTES + row + SUMS_BYTES + 2 * theta + panel + 50_000
+            forward, dtheta, da = scratch[0]
+            assert forward <= planes(C, (3, 3), S, out) + 4096
+            sums, panels = max(SUMS_BYTES, -(-K // 8) * 64 * 9 * C), -(-K // 24) * 192 * BLOCK
+            assert dtheta <= planes(C, (3, 3), S, out) + sums + panels + 4096
+            windows = [(r, s) for r in ((3,) if S == 1 else (1, 2)) for s in ((3,) if S == 1 else (1, 2))]
+            gather = max((C + 8) * K * f[0] * f[1] * 8 + planes(K, f, 1, row) for f in windows)
+            ring = max(2 * RING_BYTES, 9 * C * (2 // S + 1) * out * 8) + 128 * 9 * C + (9 * C + 9) * K * 8
+            assert da <= max(gather, ring) + 4096

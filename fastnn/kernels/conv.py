@@ -2,6 +2,14 @@
 
 Each is a sum of products over the cells of a window, for which `correlate` and `theta_gradient` are the engines; groups of
 channels go one after the other. S, P and D are pairs, one entry for each axis.
+
+Scratch does not grow with m. Of a group, in bytes and but for some lines, with p planes a channel, h halo rows of each and
+c channels at a time (planes.py), where W' is the row that is computed, of da / S in the gather:
+    planes   max(PLANE_BYTES, c p (h + 1) W' size) + 2 LINE c p, and 8 for each tap of them
+    forward  planes, and theta in whole tiles of rows
+    dtheta   planes, max(SUMS_BYTES, dtheta in whole vectors of k), and BLOCK cells of dz in whole tiles of k
+    da       theta in whole tiles, and planes of dz; or, scattered, max(2 RING_BYTES, C f_h f_w (h + 1) W' size)
+             + 2 LINE C f_h f_w
 """
 
 from fastnn import shapes

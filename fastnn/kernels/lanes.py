@@ -6,6 +6,7 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     store_lanes(t, address, first, behind)        those lanes -> memory; one row
     added_lanes(t, address, first, behind)        t + memory in lanes first <= i < behind of each row, the only ones read
     load_apart(t, address, count)                 every other element, count of them: the others are not touched; one vector
+    load_lanes_apart(t, address, first, behind)   every other element as load_lanes has all of them, else 0; one vector
     store_apart(t, address, count)                those lanes -> every other element; one vector
     gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
@@ -70,6 +71,15 @@ def load_apart(typing_context, t, address, count):
         return builder.insert_value(args[0], Code(builder, t).load_apart(args[1], args[2]), 0)
 
     return t(t, types.int64, types.int64), generate
+
+
+@intrinsic
+def load_lanes_apart(typing_context, t, address, first, behind):
+    def generate(context, builder, signature, args):
+        value, address, first, behind = args
+        return builder.insert_value(value, Code(builder, t).load_apart(address, behind, first), 0)
+
+    return t(t, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic

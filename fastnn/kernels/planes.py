@@ -21,7 +21,7 @@ from math import gcd
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import gathered, load_lanes
+from fastnn.kernels.lanes import gathered, load_lanes, load_lanes_apart
 from fastnn.kernels.memory import element_size, write_integer
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
@@ -67,7 +67,7 @@ def channels_of(C, f_h, f_w):
 
 @compiled
 def parts(sizes, window, together, channels, size):
-    """How the work is cut up, with so many samples and channels together; planes have at most PLANE_BYTES, or one row."""
+    """How the work is cut up, with so many samples and channels together: at most PLANE_BYTES, or one output row."""
     m, _, _, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, _, _, _, D_h, _ = window
     planes, beyond = phases(f_h, S_h, D_h) * f_w, halo(f_h, S_h, D_h)
@@ -178,13 +178,17 @@ def _fill_plane(image, ranges, plane, framed, zero):
                     for i in range(below, height):
                         store(vector, place + i * plane_h, 0, 0, count)
                 place += above * plane_h
-                if step_w == size:
-                    for _ in range(above, below):
-                        store(load_lanes(vector, cell, begin, end), place, 0, 0, count)
-                        place += plane_h
-                        cell += step_h
-                else:
-                    for _ in range(above, below):
-                        store(gathered(vector, cell, step_w, begin, end), place, 0, 0, count)
-                        place += plane_h
-                        cell += step_h
+                for _ in range(above, below):
+                    store(_part_of_row(vector, size, cell, step_w, begin, end), place, 0, 0, count)
+                    place += plane_h
+                    cell += step_h
+
+
+@compiled
+def _part_of_row(vector, size, cell, step, begin, end):
+    """Lanes begin <= i < end of a vector of cells, the others 0. With every other cell a gather would take twice as long."""
+    if step == size:
+        return load_lanes(vector, cell, begin, end)
+    if step == 2 * size:
+        return load_lanes_apart(vector, cell, begin, end)
+    return gathered(vector, cell, step, begin, end)

@@ -202,18 +202,20 @@ class Code:
         function = self.function("masked.store", ir.VoidType(), [self.t.vector, place.type, i32, mask.type], ".p0")
         self.builder.call(function, [vector, place, ir.Constant(i32, self.t.size), mask])
 
-    def _apart(self, address: Any, count: Any) -> list[tuple[Any, Any]]:
-        """Where the two vectors lie whose even lanes are that many elements, and the masks of these."""
+    def _apart(self, address: Any, behind: Any, first: Any = None) -> list[tuple[Any, Any]]:
+        """Where the two vectors lie whose even lanes are elements, up to one or from one to another, and their masks."""
         i32, n = ir.IntType(32), self.t.lanes
-        wide = self._splat(self.builder.trunc(count, i32), ir.VectorType(i32, n))
+        ends = [("<", behind)] if first is None else [("<", behind), (">=", first)]
+        limits = [(sign, self._splat(self.builder.trunc(end, i32), ir.VectorType(i32, n))) for sign, end in ends]
         never = 2**31 - 1
         numbers = [[(half + i) // 2 if i % 2 == 0 else never for i in range(n)] for half in (0, n)]
         places = [self.pointer(address, self.t.vector, v * n * self.t.size) for v in range(2)]
-        return [(places[v], self.builder.icmp_signed("<", indices(numbers[v]), wide)) for v in range(2)]
+        masks = [[self.builder.icmp_signed(sign, indices(numbers[v]), end) for sign, end in limits] for v in range(2)]
+        return [(places[v], functools.reduce(self.builder.and_, masks[v])) for v in range(2)]
 
-    def load_apart(self, address: Any, count: Any) -> Any:
+    def load_apart(self, address: Any, behind: Any, first: Any = None) -> Any:
         nothing = ir.Constant(self.t.vector, None)
-        low, high = (self._load(nothing, place, mask) for place, mask in self._apart(address, count))
+        low, high = (self._load(nothing, place, mask) for place, mask in self._apart(address, behind, first))
         return self.builder.shuffle_vector(low, high, indices(list(range(0, 2 * self.t.lanes, 2))))
 
     def store_apart(self, vector: Any, address: Any, count: Any) -> None:

@@ -2,10 +2,10 @@
 
     by lanes   where k or taps are few: lanes are output cells, both sides are vectors, and each (k, t) keeps a vector of
                partial sums in scratch, whose lanes are added up once, at the end
-    by rows    else: lanes are k. dz is packed, transposed, in panels as wide as a tile; the patches are read from the planes
-               where they are, one element for each row of the tile, with a table of where each cell lies
+    by rows    else: lanes are k. dz is packed, transposed, once for all taps; the patches are read from the planes where
+               they are, one element for each row of the tile
 
-A tile's sum is over at most BLOCK terms, from zero, and is then added to what is in scratch. Tuples as in planes.py, and
+theta_tiles.py has the tiles of both. Tuples as in planes.py, and
     dz     address, and the steps from one sample and k to the next; cells of an image are neighbours
     out    address, and the step from one k to the next; its taps are neighbours
     sums   address, step from row to row, step from tile to tile
@@ -13,8 +13,7 @@ A tile's sum is over at most BLOCK terms, from zero, and is then added to what i
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.memory import ask_to_read, element_size, read_integer, read_integers, write, write_integer
-from fastnn.kernels.packing import pack_panels
+from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import (
     IN_PLACE,
     PLANE_BYTES,
@@ -26,6 +25,7 @@ from fastnn.kernels.planes import (
     framed,
     halo,
     in_place,
+    line_apart,
     parts,
     phases,
     plane_bytes,
@@ -33,40 +33,17 @@ from fastnn.kernels.planes import (
 )
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.tiles import (
-    added,
-    form,
-    full_rows,
-    lanes,
-    load,
-    low_form,
-    products,
-    rank_one_at,
-    rows_of,
-    store,
-    store_sums,
-    tall_form,
-    tile,
-    transposed,
-    vectors_of,
-    zero_of,
-    zeros,
-)
+from fastnn.kernels.theta_tiles import NEAR, TALLEST, WIDEST, add_lanes, add_rows
+from fastnn.kernels.tiles import added, form, full_rows, lanes, load, low_form, store, store_sums, tile, transposed
 
 Gradients = tuple[int, int, int]
 Rows = tuple[int, int]
 
 SUMS_BYTES = 256 * 1024  # of partial sums for which lanes are output cells: they stay in the second-level cache
-# Taps that use each packed panel of dz often enough, even if k fills one vector. With fewer, packing takes as long as the
-# sums; two vectors of k make up for it from three tiles of taps on. Measured: 16 x 200 gains 1.5 times by rows, 32 x 27 1.2
-# times, 32 x 9 loses as much.
+# Taps that use each transposed panel of dz often enough. With fewer, packing takes as long as the sums: 32 x 27 gains 1.15
+# times by lanes; 16 x 200 loses as much in float64.
 MANY = 64
 LOW = 3  # rows k of a group for which the tile has few rows and more taps
-WIDEST = 8  # vectors, of any tile
-TALLEST = 12  # rows
-NEAR = (
-    20  # vectors of each line that a tile goes along, by lanes: dz, the next dz and the planes stay in the first-level cache
-)
 
 
 @compiled
@@ -95,7 +72,7 @@ def _parts(sizes, window, size):
     """Parts of whole images where they fit, with as many channels as can be: dz is packed once for all of them."""
     _, C, _, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, _, _, _, D_h, _ = window
-    channel = phases(f_h, S_h, D_h) * f_w * (H_out + halo(f_h, S_h, D_h)) * W_out * size
+    channel = phases(f_h, S_h, D_h) * f_w * line_apart((H_out + halo(f_h, S_h, D_h)) * W_out * size)
     channels = max(channels_of(C, f_h, f_w), min(C, PLANE_BYTES // (channel + 1)))
     return parts(sizes, window, 1, -(-C // max(1, -(-C // channels))), size)
 
@@ -152,152 +129,20 @@ def theta_gradient(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
                     part = framed(part, sizes)
                 counts, lines = (K, some[1] * cells, some[5] * W_out, many), (planes, apart)
                 if not by_lanes:
-                    _add_rows(lines, counts, source, (sums + c * cells * row, row), room, zero)
+                    add_rows(lines, counts, source, (sums + c * cells * row, row), room, zero)
                     continue
                 corner = (sums + c // channels * (channels * cells + WIDEST) * lanes(zero) * size, row)
                 if K == 1:
-                    _add_lanes(low_form(zero, 1), form(zero, 1, 1), lines, counts, source, corner, room)
+                    add_lanes(low_form(zero, 1), form(zero, 1, 1), lines, counts, source, corner, room)
                 elif K <= LOW:
-                    _add_lanes(low_form(zero, LOW), form(zero, LOW, 1), lines, counts, source, corner, room)
+                    add_lanes(low_form(zero, LOW), form(zero, LOW, 1), lines, counts, source, corner, room)
                 else:
                     wide, column = form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1)
-                    _add_lanes(wide, column, lines, counts, source, corner, room)
+                    add_lanes(wide, column, lines, counts, source, corner, room)
     if by_lanes:
         _sums_of_lanes(K, C, cells, channels, (sums, row), out, zero)
     else:
         _sums_by_rows(K, C * cells, (sums, row), out, zero)
-
-
-@compiled
-def even(n, most, unit):
-    """The length of all parts of n but the last: about the same, whole units, and at most so many."""
-    units = -(-n // unit)
-    return -(-units // -(-units // (most // unit))) * unit
-
-
-@compiled
-def _places(table, tap, taps, notes, count):
-    """Where the offsets of a tile's taps stand; those behind the last are the last again."""
-    if tap + count <= taps:
-        return table + 8 * tap
-    for r in range(count):
-        write_integer(read_integer(table + 8 * min(tap + r, taps - 1)), notes + 8 * r)
-    return notes
-
-
-@compiled
-def _add_lanes(kind, column, planes, counts, dz, sums, room):
-    """By lanes: a tile has the partial sums of some k with some taps."""
-    K, taps, cells, samples = counts
-    zero, t = zero_of(kind), zeros(kind)
-    size, width, many = element_size(zero), lanes(zero), vectors_of(kind)
-    row, near = width * size, even(cells, NEAR * width, width)
-    for p in range(0, cells, near):
-        count = min(cells - p, near)
-        for k in range(0, K, full_rows(zero)):
-            last, lines = min(full_rows(zero), K - k) - 1, (dz[0] + k * dz[2] + p * size, dz[1], dz[2])
-            _pack_lines(column, lines, (last, count, samples), room[2])
-            ahead = lines[0] + full_rows(zero) * dz[2]
-            if k + full_rows(zero) >= K:
-                ahead = dz[0] + (p + near) * size if p + near < cells else dz[0] + samples * dz[1]
-            soon = 0
-            for tap in range(0, taps, many):
-                places, total, x = read_integers(_places(room[4], tap, taps, room[3], many), many), t, room[2]
-                for n in range(samples):
-                    y = planes[0] + n * planes[1] + p * size
-                    far, step, far_row = ahead + n * dz[1], row, dz[2]
-                    if soon >= full_rows(zero):
-                        far, step, far_row = x, 0, 0
-                    for _ in range(count // width):
-                        ask_to_read(far)
-                        ask_to_read(far + far_row)
-                        ask_to_read(far + 2 * far_row)
-                        far += step
-                        total = products(total, x, row, full_rows(zero) - 1, places, y, None)
-                        x += full_rows(zero) * row
-                        y += row
-                    if count % width != 0:
-                        total = products(total, x, row, full_rows(zero) - 1, places, y, count % width)
-                        x += full_rows(zero) * row
-                soon += 3
-                ahead += 3 * dz[2]
-                place = sums[0] + k * sums[1] + tap * row
-                store(added(total, load(t, place, sums[1], last, None)), place, sums[1], last, None)
-
-
-@compiled
-def _pack_lines(column, dz, counts, target):
-    """Some rows of dz, vector by vector of each: a tile reads them aligned, which saves a sixth of its time."""
-    zero, t = zero_of(column), zeros(column)
-    last, cells, samples = counts
-    row = lanes(zero) * element_size(zero)
-    for n in range(samples):
-        source = dz[0] + n * dz[1]
-        for j in range(0, cells, lanes(zero)):
-            if cells - j >= lanes(zero):
-                store(load(t, source, dz[2], last, None), target, row, full_rows(zero) - 1, None)
-            else:
-                store(load(t, source, dz[2], last, cells - j), target, row, full_rows(zero) - 1, None)
-            source += row
-            target += full_rows(zero) * row
-
-
-@compiled
-def _columns(K, width):
-    """Columns of the next panel, of K that are left: of two vectors where that leaves none of a single one."""
-    vectors = -(-K // width)
-    return min(K, (2 if vectors == 2 or vectors == 4 else VECTORS) * width)
-
-
-@compiled
-def _add_rows(planes, counts, dz, sums, room, zero):
-    """By rows: a tile has the sums of some taps with some k."""
-    K, taps, cells, samples = counts
-    size, width, panel = element_size(zero), lanes(zero), room[2]
-    near = even(cells, BLOCK, width)
-    for p in range(0, cells, near):
-        count, k, block = min(near, cells - p), 0, panel
-        while k < K:
-            columns = _columns(K - k, width)
-            for n in range(samples):
-                source = dz[0] + n * dz[1] + k * dz[2] + p * size
-                pack_panels(source, size, dz[2], count, columns, block + n * count * VECTORS * width * size, 0, zero)
-            k, block = k + columns, block + BLOCK * VECTORS * width * size
-        k, block, lines = 0, panel, (planes[0] + p * size, planes[1], count, samples)
-        while k < K:
-            columns, corner = _columns(K - k, width), (sums[0] + k * size, sums[1])
-            if columns > 2 * width:
-                _add_panel(form(zero, full_rows(zero), VECTORS), lines, taps, block, corner, room)
-            elif columns > width:
-                _add_panel(tall_form(zero), lines, taps, block, corner, room)
-            else:
-                _add_panel(form(zero, full_rows(zero), 1), lines, taps, block, corner, room)
-            k, block = k + columns, block + BLOCK * VECTORS * width * size
-
-
-@compiled
-def _add_panel(kind, planes, taps, block, sums, room):
-    """All taps with the k of a panel."""
-    for tap in range(0, taps, rows_of(kind)):
-        places = read_integers(_places(room[4], tap, taps, room[3], rows_of(kind)), rows_of(kind))
-        target = (sums[0] + tap * sums[1], sums[1], min(rows_of(kind), taps - tap) - 1)
-        _add_tile(kind, places, planes, block, target)
-
-
-@compiled
-def _add_tile(kind, places, lines, block, target):
-    """One tile over a block of cells."""
-    zero, t = zero_of(kind), zeros(kind)
-    first, apart, count, samples = lines
-    total = t
-    for n in range(samples):
-        source = first + n * apart
-        for _ in range(count):
-            total = rank_one_at(total, places, source, block, None)
-            source += element_size(zero)
-            block += VECTORS * lanes(zero) * element_size(zero)
-    place, row, last = target
-    store(added(total, load(t, place, row, last, None)), place, row, last, None)
 
 
 @compiled
