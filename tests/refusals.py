@@ -9,6 +9,8 @@ from cases import UPDATES, typical
 from fastnn.backend import ops
 
 KERNELS = ops.__all__
+WITH_WINDOWS = [name for name in KERNELS if "2d" in name and name != "conv2d_dz_to_db"]
+PAIRS = {"stride", "padding", "size", "kernel_size", "input_size", "dilation"}
 WRITES = {name: ("theta", "velocity" if name == "sgd_step" else "moments") for name in UPDATES}
 
 

@@ -74,6 +74,15 @@ def test_a_step_is_refused(change, error, message):
         assert np.array_equal(array, bits)
 
 
+def test_a_workspace_for_fewer_samples():
+    net = dense().compiled()
+    few = jit.workspace(net, 8)[:-1]
+    with pytest.raises(
+        ValueError, match=r"^step: workspace: expected one for at least as many samples as x has; got x \(8, 4\)"
+    ):
+        jit.step(net, X, Y, few)
+
+
 def test_a_call_without_an_argument():
     net = dense().compiled()
     with pytest.raises(TypeError, match=r"^step: missing a required argument: 'workspace'$"):

@@ -232,28 +232,6 @@ def test_apart_shares_nothing_that_learns():
 
 
 X, Y = np.zeros((8, 4), np.float32), np.zeros(8, np.int64)
-REFUSED = {
-    "x's size": (X[:, :3], Y, 8, ValueError, "x: expected shape"),
-    "no samples": (X[:0], Y[:0], 8, ValueError, "x: expected shape"),
-    "x's dtype": (X.astype(np.float64), Y, 8, TypeError, "x: expected dtype float32 like the network, got .8, 4. float64"),
-    "workspace": (X, Y, 3, ValueError, "workspace: expected"),
-    "too few targets": (X, Y[:7], 8, ValueError, "y: expected"),
-    "rows": (X, np.zeros((8, 2), np.float32), 8, ValueError, "y: expected"),
-    "label": (X, Y + 3, 8, IndexError, "y: expected labels"),
-    "negative label": (X, Y - 1, 8, IndexError, "y: expected labels"),
-}
-
-
-@pytest.mark.parametrize("why", REFUSED)
-def test_refused(why):
-    """The rule that a call breaks, before anything is changed."""
-    x, y, m, error, message = REFUSED[why]
-    model = dense()
-    before = model.parameters.copy()
-    net = model.compiled()
-    with pytest.raises(error, match=message):
-        jit.step(net, x, y, jit.workspace(net, m if m != 3 else 1))
-    assert np.array_equal(model.parameters, before)
 
 
 def test_compiled_refuses_what_it_does_not_know():

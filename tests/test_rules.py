@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from refusals import KERNELS, WRITES, good, of, refuse
+from refusals import KERNELS, PAIRS, WITH_WINDOWS, WRITES, good, of, refuse
 
 from fastnn.backend import ops
 
@@ -172,8 +172,6 @@ def test_rows_that_do_not_sum_to_one(name, row):
 
 # Windows -------------------------------------------------------------------------------------------------------------
 
-WITH_WINDOWS = [name for name in KERNELS if "2d" in name and name != "conv2d_dz_to_db"]
-PAIRS = {"stride", "padding", "size", "kernel_size", "input_size", "dilation"}
 FOR_ANY_WINDOW = {
     "stride 0": ({"stride": 0}, "stride: expected from 1 to 2**31 - 1 along each axis", "stride (0, 0)"),
     "stride 0 across": ({"stride": (1, 0)}, "stride: expected from 1 to 2**31 - 1 along each axis", "stride (1, 0)"),
@@ -317,37 +315,3 @@ def test_call(name):
         with pytest.raises(TypeError, match=f"^{name}") as caught:
             wrong()
         assert part in str(caught.value)
-
-
-HUGE = 2**70  # no int64: compiled code could not take it
-
-
-@pytest.mark.parametrize("name", WITH_WINDOWS)
-def test_ints_of_more_than_64_bits(name):
-    for parameter in PAIRS & set(good(name)):
-        for wrong, came in ((HUGE, "an int of 71 bits"), ((1, -HUGE), "(1, an int of 71 bits)"), ([2**63, 1], "list")):
-            message = f"{name}: {parameter}: expected an int or a pair of ints of 64 bits, got {came}"
-            refuse(name, ValueError, message, **{parameter: wrong})
-
-
-def test_numbers_of_more_than_64_bits():
-    for name, parameter, wanted in (
-        ("dropout", "seed", "an int"),
-        ("adam_step", "step", "an int"),
-        ("conv2d_forward", "groups", "an int"),
-    ):
-        refuse(name, ValueError, f"{name}: {parameter}: expected {wanted} of 64 bits, got an int of ", **{parameter: HUGE})
-    refuse("sgd_step", ValueError, "sgd_step: lr: expected a number of 64 bits, got an int of 3322 bits", lr=10**1000)
-
-
-@pytest.mark.parametrize("name", WITH_WINDOWS)
-def test_bools_are_no_counts(name):
-    for parameter in PAIRS & set(good(name)):
-        for wrong in (True, (1, False)):
-            message = f"{name}: {parameter}: expected an int or a pair of ints, got {wrong!r}"
-            refuse(name, TypeError, message, **{parameter: wrong})
-
-
-def test_bools_are_no_ints():
-    for name, parameter in (("dropout", "seed"), ("adam_step", "step"), ("conv2d_forward", "groups")):
-        refuse(name, TypeError, f"{name}: {parameter}: expected an int, got True", **{parameter: True})
