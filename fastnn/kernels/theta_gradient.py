@@ -74,7 +74,7 @@ def _parts(sizes, window, size):
     f_h, f_w, S_h, _, _, _, D_h, _ = window
     channel = phases(f_h, S_h, D_h) * f_w * line_apart((H_out + halo(f_h, S_h, D_h)) * W_out * size)
     channels = max(channels_of(C, f_h, f_w), min(C, PLANE_BYTES // (channel + 1)))
-    return parts(sizes, window, 1, -(-C // max(1, -(-C // channels))), size)
+    return parts(sizes, window, 1, max(1, -(-C // max(1, -(-C // channels)))), size)
 
 
 @compiled
