@@ -43,6 +43,27 @@ def folder(tmp_path, monkeypatch):
     return folder
 
 
+# Kernels whose loops take functions as arguments: Numba passes addresses of their own functions, which no file may hold.
+WITH_FUNCTIONS = """
+import numpy as np
+from fastnn import kernels
+a = np.ones((1, 1, 8, 8), np.float32)
+for size, stride in ((2, 2), (3, 2), (2, 3)):
+    dz = kernels.max_pool2d_forward(a, size, stride)
+    kernels.avg_pool2d_forward(a, size, stride)
+    kernels.max_pool2d_dz_to_da(dz, a, size, stride)
+    kernels.avg_pool2d_dz_to_da(dz, a, size, stride)
+for name in ("identity", "relu", "leaky_relu", "gelu"):
+    getattr(kernels, name)(a)
+"""
+
+
+def test_functions_passed_to_functions(folder):
+    """A second process compiles nothing: it says nothing."""
+    output(WITH_FUNCTIONS)
+    output(WITH_FUNCTIONS, FASTNN_QUIET="0")
+
+
 def compiles():
     """Call both kernels with dispatchers as new as in another process: the names of those that had to be compiled."""
     compiled = []

@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numba.core import config, sigutils, types
 from numba.core.errors import TypingError
+from numba.core.imputils import lower_constant
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import infer_global
-from numba.extending import overload, register_jitable
+from numba.extending import models, overload, register_jitable, register_model
 from numba.np.numpy_support import as_dtype
 
 from fastnn import arguments, shapes
@@ -42,11 +42,40 @@ OPTIONS: dict[str, Any] = {
 # For what only compiled code calls: not public, not cached by itself, and without the wrappers for callers in Python and C,
 # which take a sixth of the time to compile.
 INTERNAL: dict[str, Any] = {**OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-compiled = njit(**INTERNAL)
+
+
+class Internal(types.Dispatcher):
+    """The type of a function that only compiled code calls, as it is passed to another: nothing, once that is compiled.
+
+    Numba would pass the object's address, and what holds an address is not kept on disk.
+    """
+
+
+register_model(Internal)(models.OpaqueModel)
+
+
+@lower_constant(Internal)
+def _nothing(context: Any, builder: Any, type_: Any, value: Any) -> Any:
+    return context.get_dummy_value()
+
+
+class InternalDispatcher(CPUDispatcher):
+    """What compiles such a function."""
+
+    @property
+    def _numba_type_(self) -> Internal:
+        return Internal(self)
+
+
+def _internal(**options: Any) -> Callable[[Callable[..., Any]], Any]:
+    return lambda function: InternalDispatcher(function, targetoptions={"nopython": True, **options})
+
+
+compiled = _internal(**INTERNAL)
 
 # For arithmetic whose order counts: no term is moved ("reassoc"), no -0 becomes 0 ("nsz"). LLVM keeps the flags of each
 # instruction, so this holds inside kernels too. Always inlined: a call would keep the loop around it from vectorising.
-exactly = njit(**{**INTERNAL, "fastmath": {"contract"}, "forceinline": True})
+exactly = _internal(**{**INTERNAL, "fastmath": {"contract"}, "forceinline": True})
 
 for _rule in vars(shapes).values():
     if inspect.isfunction(_rule):
