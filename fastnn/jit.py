@@ -28,7 +28,7 @@ from fastnn import plan
 from fastnn.constants import SOFTMAX_CROSS_ENTROPY
 from fastnn.kernels.costs import check_rows
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.layout import address, contiguous, integers_at
+from fastnn.kernels.layout import address, contiguous, integers_at, is_contiguous
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.network import forward_at, result
 from fastnn.kernels.overlap import extent
@@ -62,14 +62,17 @@ def apart(net):
 def with_parameters(net, parameters):
     """The network with other parameters, a contiguous array of as many; all else is shared."""
     check_dtype(net, parameters)
-    if parameters.ndim != 1 or parameters.size != net.parameters.size:
-        raise ValueError("parameters: expected a row of as many as the network has")
+    if parameters.ndim != 1 or parameters.size != net.parameters.size or not is_contiguous(parameters):
+        raise ValueError("parameters: expected a contiguous row of as many as the network has")
     return Network(net.table, contiguous(parameters), net.gradients, net.moments, net.settings, net.steps)
 
 
 @whole
 def forward(net, x, workspace):
-    """(2), (3) a^[L] of each sample, as rows (m, n_out): a view of the workspace, valid until its next use."""
+    """(2), (3) a^[L] of each sample, as rows (m, n_out): a view of the workspace, valid until its next use.
+
+    Of a network that has no layers but Flatten, x itself as rows.
+    """
     inputs = inputs_for(net, x, workspace)
     m, header, zero = inputs.shape[0], net.table[0], net.parameters.dtype.type(0)
     if header[plan.LAYERS] == 0:
@@ -88,7 +91,7 @@ def forward(net, x, workspace):
         if number == 0:
             place = result(frame, header[plan.LAYERS], 0, zero)
     begin = (place - address(workspace)) // size
-    return workspace[begin : begin + m * header[plan.OUTPUT]].reshape((m, header[plan.OUTPUT]))
+    return contiguous(workspace)[begin : begin + m * header[plan.OUTPUT]].reshape((m, header[plan.OUTPUT]))
 
 
 @whole
@@ -197,17 +200,24 @@ def inputs_for(net, x, workspace):
         raise ValueError("x: expected shape (m, ...) with m > 0 samples of the network's input size")
     if workspace.size < elements(net.table[0], m, 1, net.parameters.dtype.type(0)):
         raise ValueError("workspace: expected one for at least as many samples as x has")
+    if meet(workspace, net.parameters) or meet(workspace, net.gradients) or meet(workspace, net.moments):
+        raise ValueError("workspace: expected memory apart from the network's own arrays")
     inputs = contiguous(x).reshape((m, n))
     check_place(inputs, workspace)
     return inputs
 
 
 @compiled
+def meet(rows, others):
+    """Whether two arrays of contiguous memory have a byte in common."""
+    (low, high), (first, end) = extent(rows), extent(others)
+    return rows.size > 0 and others.size > 0 and low < end and first < high
+
+
+@compiled
 def check_place(rows, workspace):
     """What `forward` returned is no input or target of the next call: that begins by writing over it."""
-    low, high = extent(rows)
-    first, end = extent(workspace)
-    if low < end and first < high:
+    if meet(rows, workspace):
         raise ValueError("x, y: expected memory apart from the workspace: copy what `forward` returns")
 
 

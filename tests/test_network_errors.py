@@ -8,7 +8,7 @@ from networks import dense
 from numba import njit
 from numba.core.errors import TypingError
 
-from fastnn import SGD, Adam, jit
+from fastnn import SGD, Adam, Dense, Sequential, jit
 
 X, Y = np.arange(32, dtype=np.float32).reshape(8, 4) / 32, np.arange(8) % 3
 ROWS = np.eye(3, dtype=np.float32)[Y]
@@ -83,6 +83,28 @@ def test_a_workspace_for_fewer_samples():
         jit.step(net, X, Y, few)
 
 
+@pytest.mark.parametrize("name", ["parameters", "gradients", "moments"])
+@pytest.mark.parametrize("call", ["forward", "step"])
+def test_a_workspace_apart_from_the_network(call, name):
+    """Arrays of the network that are large enough to serve as its workspace."""
+    model = Sequential(Dense(1024), Dense(3), input_shape=512)
+    net = model.compiled()
+    x, before, own = np.ones((2, 512), np.float32), model.parameters.copy(), getattr(net, name).reshape(-1)
+    arguments = (x, own) if call == "forward" else (x, Y[:2], own)
+    with pytest.raises(ValueError, match=f"^{call}: workspace: expected memory apart from the network's own arrays; got x"):
+        getattr(jit, call)(net, *arguments)
+    assert np.array_equal(model.parameters, before)
+
+
+@pytest.mark.parametrize("call", ["forward", "step"])
+def test_a_workspace_with_gaps(call):
+    net = dense().compiled()
+    space = np.zeros(2 * jit.workspace(net, 8).size, np.float32)[::2]
+    arguments = (X, space) if call == "forward" else (X, Y, space)
+    with pytest.raises(ValueError, match=f"^{call}: workspace: expected a contiguous, writeable 1-D array"):
+        getattr(jit, call)(net, *arguments)
+
+
 def test_a_call_without_an_argument():
     net = dense().compiled()
     with pytest.raises(TypeError, match=r"^step: missing a required argument: 'workspace'$"):
@@ -98,8 +120,8 @@ def test_samples_of_a_workspace(m):
 
 def test_other_parameters():
     net = dense().compiled()
-    for wrong in (net.parameters[:-1], net.parameters[None]):
-        with pytest.raises(ValueError, match=r"^with_parameters: parameters: expected a row of as many as the network has"):
+    for wrong in (net.parameters[:-1], net.parameters[None], np.repeat(net.parameters, 2)[::2]):
+        with pytest.raises(ValueError, match=r"^with_parameters: parameters: expected a contiguous row of as many"):
             jit.with_parameters(net, wrong)
 
 
