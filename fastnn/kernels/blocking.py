@@ -173,9 +173,8 @@ def _under_panel(
     beside = (panel, whole * size)
     if n < whole or not by_rows:
         pack_panels(b, b_row, b_col, k, n, panel, 0, zero)
-    near, further = (
-        (b_row, whole * b_row) if by_rows else (b_col, whole * size)
-    )  # the next panel's rows, or parts of columns
+    # the next panel's rows, or parts of columns
+    near, further = (b_row, whole * b_row) if by_rows else (b_col, whole * size)
     share = -(-k * rows // m)
     begin = 0
     for r in range(0, m, rows):

@@ -65,10 +65,16 @@ def {contract.name}({parameters_of(contract)}):
         scope[f"{'into' if into else 'new'}_{'single' if args[0].itemsize == 4 else 'double'}"] = found
         return result
 
-    scope = {"codes": ACTIVATION_CODES, "defaults": defaults_of(contract), "remember": remember}
+    scope: dict[str, Any] = {"codes": ACTIVATION_CODES, "defaults": defaults_of(contract), "remember": remember}
     scope.update(dict.fromkeys(("new_single", "new_double", "into_single", "into_double")))
+    return written_out(contract.name, source, scope)
+
+
+def written_out(name: str, source: str, scope: dict[str, Any]) -> Callable[..., Any]:
+    """The function of that name in the source, with `scope` for its globals."""
     exec(source, scope)
-    return scope[contract.name]  # type: ignore[return-value]  # what exec made has no type
+    function: Callable[..., Any] = scope[name]
+    return function
 
 
 def parameters_of(contract: Contract) -> str:
@@ -106,8 +112,7 @@ def {contract.name}({parameters_of(contract)}):
         "plain": _plain,
         "reason": _reason,
     }
-    exec(source, scope)
-    return scope[contract.name]  # type: ignore[return-value]  # what exec made has no type
+    return written_out(contract.name, source, scope)
 
 
 def _is_usual(contract: Contract, name: str) -> str:

@@ -27,7 +27,7 @@ from fastnn.arguments import ArrayKind, Contract, Facts, Function
 from fastnn.constants import ACTIVATION_CODES
 from fastnn.kernels.boxing import arrays_come_and_go
 from fastnn.kernels.cache import DiskCache, directory
-from fastnn.kernels.entry import Kind, Kinds, defaults_of, entry_of, parameters_of
+from fastnn.kernels.entry import Kind, Kinds, defaults_of, entry_of, parameters_of, written_out
 
 if config.DISABLE_JIT:  # kernels exist in compiled code only: without it they would fail one by one, in Numba's words
     raise ImportError("NUMBA_DISABLE_JIT: fastnn.kernels cannot run uncompiled: use fastnn.ops with FASTNN_BACKEND=numpy")
@@ -198,9 +198,7 @@ def {contract.name}({parameters}):
             raise TypingError(f"{contract.name}: {activation}: expected {wanted}, got {name!r}")
         return ACTIVATION_CODES[name]
 
-    scope = {"core": core, "defaults": defaults_of(contract), "number": number}
-    exec(source, scope)
-    return scope[contract.name]  # type: ignore[return-value]  # what exec made has no type
+    return written_out(contract.name, source, {"core": core, "defaults": defaults_of(contract), "number": number})
 
 
 @functools.cache
