@@ -22,6 +22,7 @@ from fastnn.kernels.tiles import (
     added,
     form,
     full_rows,
+    half_rows,
     lanes,
     load,
     prefetch_row,
@@ -183,6 +184,8 @@ def _under_panel(
         if n == whole:
             if by_rows and r == 0:
                 _run(form(zero, full_rows(zero), VECTORS), k, above, last, (b, b_row), start, target, None, soon, panel)
+            elif last < half_rows(zero):
+                _run(form(zero, half_rows(zero), VECTORS), k, above, last, beside, start, target, None, soon, None)
             else:
                 _run(form(zero, full_rows(zero), VECTORS), k, above, last, beside, start, target, None, soon, None)
         else:
@@ -220,6 +223,8 @@ def _row_of_tiles(
             _run(form(zero, full_rows(zero), 2), k, above, last, beside, start, target, count, None, None)
         elif wide == WIDE:
             _run(form(zero, 1, WIDE), k, above, last, beside, start, target, None, None, None)
+        elif last < half_rows(zero):
+            _run(form(zero, half_rows(zero), VECTORS), k, above, last, beside, start, target, None, None, None)
         else:
             _run(form(zero, full_rows(zero), VECTORS), k, above, last, beside, start, target, None, None, None)
         n -= columns
