@@ -1,12 +1,15 @@
 """Table C: the convolution kernels beside PyTorch's, in both of its memory formats: NCHW, and NHWC ("channels last").
 
-PyTorch cannot be given an output. Its backward pass is asked for the one gradient that the kernel computes.
+PyTorch cannot be given an output. Its backward pass is asked for the one gradient that the kernel computes. On several
+threads fastnn's kernels are called in the user's `prange` (shares.py): they start none themselves.
 """
 
 from typing import Any
 
 import numpy as np
 import peers
+import shares
+import threads
 from contest import Contender, Contest, writes
 from numpy.typing import DTypeLike, NDArray
 from rows import ConvolutionRow
@@ -23,7 +26,7 @@ def contest(row: ConvolutionRow, dtype: DTypeLike, names: list[str]) -> Contest:
     rng = np.random.default_rng(0)
     shapes = ((row.m, row.C, row.H, row.W), (row.K, row.C, row.f, row.f), (row.K,), row.z_shape)
     a, theta, b, dz = (rng.uniform(-1, 1, shape).astype(dtype) for shape in shapes)
-    contenders = {"fastnn": fastnn(row, (a, theta, b, dz))}
+    contenders = {"fastnn": fastnn(row, (a, theta, b, dz), min(row.m, threads.count()))}
     if "PyTorch" in names:
         torch = peers.torch()
         contenders["PyTorch"] = pytorch(row, (a, theta, b, dz), torch.contiguous_format)
@@ -33,16 +36,23 @@ def contest(row: ConvolutionRow, dtype: DTypeLike, names: list[str]) -> Contest:
     return Contest(contenders, atol=depth * float(np.finfo(dtype).eps))
 
 
-def fastnn(row: ConvolutionRow, arrays: Arrays) -> Contender:
+def fastnn(row: ConvolutionRow, arrays: Arrays, parts: int) -> Contender:
+    """By one call, or by one for each of some shares of the batch."""
     a, theta, b, dz = arrays
     S, P = row.S, row.P
     if row.operation == "forward":
         z = np.empty_like(dz)
+        if parts > 1:
+            return writes(lambda: shares.forward(parts, a, theta, b, S, P, z), z)
         return writes(lambda: kernels.conv2d_forward(a, theta, b, S, P, z), z)
     if row.operation == "dz_to_dtheta":
         f, dtheta = row.f, np.empty_like(theta)
+        if parts > 1:
+            return writes(lambda: shares.dz_to_dtheta(parts, a, dz, f, S, P, dtheta), dtheta)
         return writes(lambda: kernels.conv2d_dz_to_dtheta(a, dz, f, S, P, dtheta), dtheta)
     n_in, da = (row.H, row.W), np.empty_like(a)
+    if parts > 1:
+        return writes(lambda: shares.dz_to_da(parts, dz, theta, n_in, S, P, da), da)
     return writes(lambda: kernels.conv2d_dz_to_da(dz, theta, n_in, S, P, da), da)
 
 

@@ -6,9 +6,10 @@ An epoch of 60,000 images is left to bench/tables.py: it takes seconds, and its 
 import numpy as np
 import peers
 import pytest
+import threads
 from contest import check
 from contests import contest
-from rows import EpochRow, name, rows
+from rows import OPERATIONS, ConvolutionRow, EpochRow, name, rows
 
 ROWS = [
     pytest.param(table, row, dtype, id=f"{table}-{name(row)}-{dtype}")
@@ -28,3 +29,13 @@ def test_row(table, row, dtype):
     assert np.isfinite(taken.contenders["fastnn"].result()).all()
     if not names:
         pytest.skip(f"no peer is installed: {', '.join(peers.TABLES[table])}")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_shares_of_a_batch(operation, monkeypatch):
+    """Seven samples by two threads, and by one."""
+    row, results = ConvolutionRow(operation, 7, 3, 9, 10, 5, 3, 2, 1), []
+    for count in (1, 2):
+        monkeypatch.setattr(threads, "count", lambda count=count: count)
+        results.append(contest(row, "float64", []).contenders["fastnn"].result())
+    np.testing.assert_allclose(results[1], results[0], rtol=1e-12, atol=1e-12)

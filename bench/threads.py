@@ -26,3 +26,8 @@ def limit(count: int) -> None:
         if len(cpus) < count:
             raise ValueError(f"threads: expected at most the {len(cpus)} CPUs of this process, got {count}")
         os.sched_setaffinity(0, cpus[-count:])
+
+
+def count() -> int:
+    """How many threads there are by `limit`: one, unless it was called."""
+    return int(os.environ.get("FASTNN_NUM_THREADS", "1"))

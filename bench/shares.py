@@ -1,0 +1,37 @@
+"""The convolution kernels on several threads, as a user of them writes it: `prange` over shares of the batch.
+
+A kernel starts no thread of its own. Images of one share are views of the same arrays; the shares' dtheta are summed.
+"""
+
+import numpy as np
+from numba import njit, prange
+
+from fastnn.kernels import conv2d_dz_to_da, conv2d_dz_to_dtheta, conv2d_forward
+
+
+@njit(parallel=True)
+def forward(shares, a, theta, b, stride, padding, z):
+    m = len(a)
+    for i in prange(shares):
+        begin, end = i * m // shares, (i + 1) * m // shares
+        conv2d_forward(a[begin:end], theta, b, stride, padding, z[begin:end])
+
+
+@njit(parallel=True)
+def dz_to_dtheta(shares, a, dz, kernel_size, stride, padding, dtheta):
+    m = len(a)
+    parts = np.empty((shares, *dtheta.shape), dtheta.dtype)
+    for i in prange(shares):
+        begin, end = i * m // shares, (i + 1) * m // shares
+        conv2d_dz_to_dtheta(a[begin:end], dz[begin:end], kernel_size, stride, padding, parts[i])
+    dtheta[...] = parts[0]
+    for i in range(1, shares):
+        dtheta += parts[i]
+
+
+@njit(parallel=True)
+def dz_to_da(shares, dz, theta, input_size, stride, padding, da):
+    m = len(dz)
+    for i in prange(shares):
+        begin, end = i * m // shares, (i + 1) * m // shares
+        conv2d_dz_to_da(dz[begin:end], theta, input_size, stride, padding, da[begin:end])
