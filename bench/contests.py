@@ -3,14 +3,16 @@
 import convolution
 import dense
 import elementary_functions
+import pooling
 import products
 import steps
 from contest import Contest
-from rows import ConvolutionRow, DenseRow, ElementaryRow, ProductRow, Row
+from rows import ConvolutionRow, DenseRow, ElementaryRow, PoolRow, ProductRow, Row
 
 BUILDERS = {
     DenseRow: dense.contest,
     ConvolutionRow: convolution.contest,
+    PoolRow: pooling.contest,
     ProductRow: products.contest,
     ElementaryRow: elementary_functions.contest,
 }

@@ -8,6 +8,7 @@ PEERS = {"NumPy": "numpy", "PyTorch": "torch", "JAX": "jax", "SciPy": "scipy"}
 TABLES = {
     "D": ("NumPy", "PyTorch"),
     "C": ("PyTorch",),
+    "P": ("PyTorch",),
     "M": ("SciPy",),  # Numba's np.dot stands on its BLAS
     "E": ("NumPy",),
     "T": ("PyTorch", "JAX"),

@@ -1,7 +1,7 @@
 """The rows of the tables: what is timed, and its arithmetic. Everything here is data; bench/tables.py times it.
 
-D dense kernels, C convolution kernels, M products of matrices in @njit, E elementary functions, T training steps,
-F first use.
+D dense kernels, C convolution kernels, P pooling kernels, M products of matrices in @njit, E elementary functions,
+T training steps, F first use.
 """
 
 import math
@@ -60,6 +60,31 @@ class ConvolutionRow(NamedTuple):
     @property
     def groups(self) -> tuple[str, ...]:
         return (self.operation, *(["C f f >= 64, K >= 16"] if self.C * self.f**2 >= 64 and self.K >= 16 else []))
+
+
+class PoolRow(NamedTuple):
+    """A pooling kernel: a (m, C, H, W), windows of f x f at a stride S."""
+
+    operation: str
+    m: int
+    C: int
+    H: int
+    W: int
+    f: int
+    S: int
+    flops = 0  # comparisons and additions of what was just loaded
+
+    @property
+    def size(self) -> str:
+        return f"({', '.join(map(str, self[1:]))})"
+
+    @property
+    def z_shape(self) -> tuple[int, int, int, int]:
+        return (self.m, self.C, *((n - self.f) // self.S + 1 for n in (self.H, self.W)))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        return (self.operation,)
 
 
 class ProductRow(NamedTuple):
@@ -181,7 +206,7 @@ class EpochRow(NamedTuple):
         return self.n * self.network.flops
 
 
-Row = DenseRow | ConvolutionRow | ProductRow | ElementaryRow | StepRow | EpochRow
+Row = DenseRow | ConvolutionRow | PoolRow | ProductRow | ElementaryRow | StepRow | EpochRow
 
 SOFTMAX = "softmax_cross_entropy"
 PLANE = Network("2-16-1 tanh", (2,), (Dense(16, "tanh"), Dense(1)), "sigmoid_cross_entropy", ("SGD", 0.1))
@@ -232,6 +257,12 @@ CONVOLUTION = [
         (32, 256, 14, 14, 256, 1, 1, 0),
     )
 ]
+POOL = [  # the pools of T5 at batches of 32 and 128, and of T7, and the same images under the other common window
+    PoolRow(operation, *shape, *window)
+    for operation in ("max_forward", "max_dz_to_da", "avg_forward", "avg_dz_to_da")
+    for window in ((2, 2), (3, 2))
+    for shape in ((32, 6, 24, 24), (128, 6, 24, 24), (32, 16, 8, 8), (128, 16, 8, 8), (32, 32, 28, 28), (32, 64, 10, 10))
+]
 PRODUCT = [ProductRow(operands, 256) for operands in ("C order", "transposed", "sliced")]
 ELEMENTARY = [ElementaryRow(name, n) for name in ("exp", "tanh", "tanh_kernel") for n in (10_000, 1_000_000)]
 STEPS = [
@@ -256,6 +287,7 @@ def rows(table: str, dtype: str) -> list[Row]:
     found: dict[str, list[Row]] = {
         "D": [*DENSE],
         "C": [*CONVOLUTION],
+        "P": [*POOL],
         "M": [*PRODUCT],
         "E": [*ELEMENTARY],
         "T": steps,

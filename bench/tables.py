@@ -24,6 +24,7 @@ TITLES = {
     "E": "Elementary functions",
     "F": "First use",
     "M": "Products in @njit",
+    "P": "Pooling kernels",
     "T": "Training steps",
 }
 HEAD = """# Tables

@@ -13,7 +13,7 @@ from rows import OPERATIONS, ConvolutionRow, EpochRow, name, rows
 
 ROWS = [
     pytest.param(table, row, dtype, id=f"{table}-{name(row)}-{dtype}")
-    for table in ("D", "C", "M", "T")
+    for table in ("D", "C", "P", "M", "T")
     for dtype in ("float32", "float64")
     for row in rows(table, dtype)
     if not isinstance(row, EpochRow)
