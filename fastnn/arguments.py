@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import shapes
-from fastnn.constants import ACTIVATION_CODES
+from fastnn.constants import ACTIVATION_CODES, ALGORITHM_CODES
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -44,6 +44,10 @@ class ActivationKind:
     """The name of an activation, which compiled code has by its number."""
 
 
+class AlgorithmKind:
+    """The name of an algorithm, likewise."""
+
+
 Array = Annotated[NDArray[np.floating], ArrayKind(None)]
 Batch = Annotated[NDArray[np.floating], ArrayKind(None, least=1)]
 Parameters = Batch
@@ -54,6 +58,7 @@ Images = Annotated[NDArray[np.floating], ArrayKind(4)]
 Target = Annotated[NDArray[np.floating | np.integer], ArrayKind(2, labels=True)]
 Pair = Annotated[int | tuple[int, int], PairKind()]
 Activation = Annotated[str, ActivationKind()]
+Algorithm = Annotated[str, AlgorithmKind()]
 Constants = tuple[float, float, float]
 
 
@@ -70,6 +75,13 @@ def activation(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
     return str(value)
+
+
+def algorithm(value: Any) -> str:
+    return activation(value)
+
+
+CODES: dict[Any, dict[str, int]] = {activation: ACTIVATION_CODES, algorithm: ALGORITHM_CODES}
 
 
 def integer(value: Any) -> int:
@@ -118,7 +130,7 @@ class Contract:
         hints = typing.get_type_hints(function, include_extras=True)
         self.kinds = {name: _kind(hints[name]) for name in self.names}
         self.arrays = tuple(name for name in self.names if isinstance(self.kinds[name], ArrayKind))
-        self.activations = tuple(name for name in self.names if self.kinds[name] is activation)
+        self.codes = {name: CODES[kind] for name, kind in self.kinds.items() if callable(kind) and kind in CODES}
 
     def bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
         """The value of every parameter, defaults filled in and pairs made of ints."""
@@ -156,9 +168,9 @@ class Contract:
                 raise TypeError(f"{self.name}: {name}: expected a numpy array, got {describe(value)}")
             given[name] = value
         self.check_facts({name: facts(value) for name, value in given.items()})
-        for name in self.activations:
-            if values[name] not in ACTIVATION_CODES:
-                raise ValueError(f"{self.name}: {name}: expected {wanted(activation)}, got {values[name]!r}")
+        for name, codes in self.codes.items():
+            if values[name] not in codes:
+                raise ValueError(f"{self.name}: {name}: expected {wanted(self.kinds[name])}, got {values[name]!r}")
         for name in self.writes:
             for other, value in given.items():
                 if name in given and other != name and np.shares_memory(given[name], value):
@@ -232,7 +244,7 @@ def _kind(hint: Any) -> Any:
         return _kind(next(part for part in typing.get_args(hint) if part is not type(None)))
     if typing.get_origin(hint) is Annotated:
         kind = hint.__metadata__[0]
-        return {PairKind: pair, ActivationKind: activation}.get(type(kind), kind)
+        return {PairKind: pair, ActivationKind: activation, AlgorithmKind: algorithm}.get(type(kind), kind)
     return {float: real, int: integer, bool: truth, Constants: constants}[hint]
 
 
@@ -240,6 +252,7 @@ def wanted(kind: Any) -> str:
     return {
         pair: "an int or a pair of ints",
         activation: f"one of {', '.join(ACTIVATION_CODES)}",
+        algorithm: f"one of {', '.join(ALGORITHM_CODES)}",
         real: "a number",
         integer: "an int",
         truth: "True or False",

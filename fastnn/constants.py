@@ -19,6 +19,10 @@ ACTIVATION_CODES = {
 }
 NEEDS_Z = (SOFTPLUS, SILU, GELU)  # those whose backward step needs z; for all others a may stand for z, with the same result
 
+# How sums over windows are computed, likewise; WINOGRAD has no name: wherever it can be, for tests.
+AUTO, DIRECT, WINOGRAD = range(3)
+ALGORITHM_CODES = {"auto": AUTO, "direct": DIRECT}
+
 # Losses by number, likewise.
 SOFTMAX_CROSS_ENTROPY, SIGMOID_CROSS_ENTROPY, BINARY_CROSS_ENTROPY, MEAN_SQUARED_ERROR = range(4)
 LOSS_CODES = {

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import shapes
-from fastnn.constants import ACTIVATION_CODES, NEEDS_Z
+from fastnn.constants import ACTIVATION_CODES, ALGORITHM_CODES, NEEDS_Z
 from fastnn.layers import AvgPool2D, Conv2D, ConvTranspose2D, Dense, Dropout, Flatten, Layer, MaxPool2D
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ WIDTH = 32  # of a row
 # by slice, the first layer that has parameters, where the inputs are kept, and the bytes of scratch of convolutions.
 LAYERS, INPUT, OUTPUT, PARAMETERS, LOSS, BATCH, SLICE, ROWS, PARTIAL, FIRST, X_PLACE, X_KEPT, SCRATCH = range(13)
 
-# A layer. GEOMETRY stands for C, H, W, K, H', W', f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w and groups.
+# A layer. GEOMETRY stands for C, H, W, K, H', W', f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w, groups and algorithm.
 (KIND, G, N_IN, N_OUT, THETA, COUNT, A_PLACE, A_KEPT, Z_PLACE, Z_KEPT, D_PLACE, D_KEPT, PARTIAL_PLACE, RATE, SEED) = range(
     15
 )
@@ -84,13 +84,14 @@ def _describe(row: Table, layer: Layer) -> None:
 
 def _convolution(layer: Conv2D | ConvTranspose2D) -> tuple[int, ...]:
     assert layer.input_shape is not None
-    return (*layer.input_shape, *layer.output_shape, *layer._f, *layer._S, *layer._P, *layer._D, layer.groups)
+    window = (*layer._f, *layer._S, *layer._P, *layer._D)
+    return (*layer.input_shape, *layer.output_shape, *window, layer.groups, ALGORITHM_CODES[layer.algorithm])
 
 
 def _pool(layer: MaxPool2D | AvgPool2D) -> tuple[int, ...]:
     assert layer.input_shape is not None
     f, S, P = layer._settings
-    return (*layer.input_shape, *layer.output_shape, *f, *S, *P, 1, 1, 1)
+    return (*layer.input_shape, *layer.output_shape, *f, *S, *P, 1, 1, 1, 0)
 
 
 KINDS: dict[type[Layer], tuple[int, Callable[[Any], tuple[int, ...]]]] = {

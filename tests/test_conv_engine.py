@@ -11,6 +11,7 @@ from layouts import LAYOUTS, WRITEABLE
 from numba import njit
 
 from fastnn import kernels, reference
+from fastnn.constants import DIRECT
 from fastnn.kernels.correlate import correlate_bytes
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.image_gradient import image_bytes
@@ -181,7 +182,7 @@ def scratch_of(sizes, window, zero):
     return (
         correlate_bytes(sizes, window, zero),
         gradient_bytes(sizes, window, zero),
-        image_bytes(sizes, window, zero),
+        image_bytes(DIRECT, sizes, window, zero),
     )
 
 

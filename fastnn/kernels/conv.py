@@ -6,21 +6,23 @@ channels go one after the other. S, P and D are pairs, one entry for each axis.
 Scratch does not grow with m. Of a group, in bytes and but for some lines, with p planes a channel, h halo rows of each and
 c channels at a time (planes.py), where W' is the row that is computed, of da / S in the gather:
     planes   max(PLANE_BYTES, c p (h + 1) W' size) + 2 LINE c p, and 8 for each tap of them
-    forward  planes, and theta in whole tiles of rows
+    forward  planes, and theta in whole tiles of rows; for windows of 3 x 3 and where it may be faster (winograd.py), also 16
+             K C size, K in whole tiles of rows, and PATCH_BYTES
     dtheta   planes, max(SUMS_BYTES, dtheta in whole vectors of k), and BLOCK cells of dz in whole tiles of k
-    da       theta in whole tiles, and planes of dz; or, scattered, max(2 RING_BYTES, C f_h f_w (h + 1) W' size)
+    da       what forward needs from dz; or, scattered, max(2 RING_BYTES, C f_h f_w (h + 1) W' size)
              + 2 LINE C f_h f_w
 """
 
 from fastnn import shapes
-from fastnn.arguments import Activation, Images, Pair, Vector, pair
-from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights
+from fastnn.arguments import Activation, Algorithm, Images, Pair, Vector, pair
+from fastnn.kernels.correlate import pack_weights, packed_weights
 from fastnn.kernels.image_gradient import image_bytes, image_gradient
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here, put_back
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.overlap import apart
 from fastnn.kernels.theta_gradient import bias_gradient, gradient_bytes, theta_gradient
+from fastnn.kernels.winograd import windows_bytes, windows_summed
 
 
 @compiled
@@ -38,14 +40,14 @@ def group_of(place, g, axis_1):
 
 
 @compiled
-def forward_bytes(sizes, window, zero):
-    """The scratch of `forward_groups`: the weights of a group, and what `correlate` needs."""
+def forward_bytes(sizes, window, algorithm, zero):
+    """The scratch of `forward_groups`: the weights of a group, and what their sums need."""
     taps = sizes[1] * window[0] * window[1]
-    return packed_weights(sizes[2], taps, zero) * element_size(zero) + correlate_bytes(sizes, window, zero)
+    return packed_weights(sizes[2], taps, zero) * element_size(zero) + windows_bytes(sizes, window, algorithm, zero)
 
 
 @compiled
-def forward_groups(sizes, window, groups, a, theta, b, z, scratch, zero):
+def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, zero):
     """(15), (16) on places; b is an address, a step, and the number of g.
 
     sizes are (m, C, K, H, W, H', W') with the C and K of a group.
@@ -55,7 +57,8 @@ def forward_groups(sizes, window, groups, a, theta, b, z, scratch, zero):
     for g in range(groups):
         pack_weights(group_of(theta, g * K, False), (K, C, window[0], window[1]), scratch, zero)
         weights = (scratch, b[0] + g * K * b[1], b[1], b[2])
-        correlate(sizes, window, group_of(a, g * C, True), weights, group_of(z, g * K, True), room, zero)
+        images, results = group_of(a, g * C, True), group_of(z, g * K, True)
+        windows_summed(algorithm, sizes, window, images, weights, results, room, zero)
 
 
 @compiled
@@ -69,12 +72,12 @@ def theta_groups(sizes, window, groups, a, dz, dtheta, scratch, zero):
 
 
 @compiled
-def image_groups(sizes, window, groups, dz, theta, da, scratch, zero):
+def image_groups(sizes, window, groups, algorithm, dz, theta, da, scratch, zero):
     """(19) on places."""
     C, K = sizes[1], sizes[2]
     for g in range(groups):
         gradients, results = group_of(dz, g * K, True), group_of(da, g * C, True)
-        image_gradient(sizes, window, gradients, group_of(theta, g * K, False), results, scratch, zero)
+        image_gradient(algorithm, sizes, window, gradients, group_of(theta, g * K, False), results, scratch, zero)
 
 
 @kernel
@@ -88,11 +91,13 @@ def conv2d_forward(
     dilation: Pair = 1,
     groups: int = 1,
     activation: Activation = "identity",
+    algorithm: Algorithm = "auto",
 ) -> Images:
     """(15) z_ij = theta_rs a_(iS+rD)(jS+sD) + b for every (i, j), with D = 1 in the notes, then (16) g(z); also (14).
 
     a (m, C, H, W), theta (K, C/groups, f_h, f_w), b (K,), z (m, K, H', W')
-    with H' = floor((H + 2P - D (f_h - 1) - 1) / S) + 1. activation is the name of g, by default the identity.
+    with H' = floor((H + 2P - D (f_h - 1) - 1) / S) + 1. activation is the name of g, by default the identity. algorithm:
+    "direct" for the sums as they stand, "auto" for others too, of fewer products, where they are known to be faster.
     """
     S, P, D = pair(stride), pair(padding), pair(dilation)
     z = shapes.result(out, shapes.conv2d_z(a.shape, theta.shape, b.shape, S, P, D, groups), a.dtype)
@@ -103,9 +108,9 @@ def conv2d_forward(
     target, K_g = contiguous(z), K // groups
     sizes = (m, C, K_g, a.shape[2], a.shape[3], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
-    scratch = empty(forward_bytes(sizes, window, zero) // a.itemsize + 1, zero)
-    bias = (address(b), b.strides[0], activation)
-    forward_groups(sizes, window, groups, place_of(a), place_of(theta), bias, place_of(target), address(scratch), zero)
+    scratch = empty(forward_bytes(sizes, window, algorithm, zero) // a.itemsize + 1, zero)
+    bias, results = (address(b), b.strides[0], activation), place_of(target)
+    forward_groups(sizes, window, groups, algorithm, place_of(a), place_of(theta), bias, results, address(scratch), zero)
     in_use_until_here(scratch)
     put_back(target, z)
     return z
@@ -121,6 +126,7 @@ def conv2d_dz_to_dtheta(
     out: Images | None = None,
     dilation: Pair = 1,
     groups: int = 1,
+    algorithm: Algorithm = "auto",
 ) -> Images:
     """(17) dtheta_rs = dz_ij a_(iS+rD)(jS+sD), where a is the layer's input a^[l-1]; also (20).
 
@@ -168,6 +174,7 @@ def conv2d_dz_to_da(
     out: Images | None = None,
     dilation: Pair = 1,
     groups: int = 1,
+    algorithm: Algorithm = "auto",
 ) -> Images:
     """(19) da_ij = theta_rs dz_uv delta_i(uS+rD) delta_j(vS+sD): each dz_uv is scattered over its window; also (18), (21).
 
@@ -181,8 +188,9 @@ def conv2d_dz_to_da(
     source, target, K_g = contiguous(dz), contiguous(da), K // groups
     sizes = (m, C, K_g, n_in[0], n_in[1], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
-    scratch = empty(image_bytes(sizes, window, zero) // dz.itemsize + 1, zero)
-    image_groups(sizes, window, groups, place_of(source), place_of(theta), place_of(target), address(scratch), zero)
+    scratch = empty(image_bytes(algorithm, sizes, window, zero) // dz.itemsize + 1, zero)
+    gradients, results = place_of(source), place_of(target)
+    image_groups(sizes, window, groups, algorithm, gradients, place_of(theta), results, address(scratch), zero)
     in_use_until_here(scratch)
     in_use_until_here(source)
     put_back(target, da)

@@ -14,7 +14,6 @@ import numpy as np
 
 from fastnn import arguments
 from fastnn.arguments import ArrayKind, Contract
-from fastnn.constants import ACTIVATION_CODES
 
 Kind = tuple[int, int] | None
 Kinds = tuple[Kind, ...]
@@ -37,7 +36,7 @@ def entry_of(
 ) -> Callable[..., Any]:
     """The function, for a core that is compiled for the kinds of arguments that entry_points has."""
     general = _general(contract, core)
-    arrays = [kind for name, kind in contract.kinds.items() if name not in contract.activations]
+    arrays = [kind for name, kind in contract.kinds.items() if name not in contract.codes]
     floats = all(isinstance(kind, ArrayKind) and not kind.labels for kind in arrays)
     return _direct(contract, general, entry_points) if floats and contract.writes == ("out",) else general
 
@@ -65,7 +64,7 @@ def {contract.name}({parameters_of(contract)}):
         scope[f"{'into' if into else 'new'}_{'single' if args[0].itemsize == 4 else 'double'}"] = found
         return result
 
-    scope: dict[str, Any] = {"codes": ACTIVATION_CODES, "defaults": defaults_of(contract), "remember": remember}
+    scope: dict[str, Any] = {"codes": contract.codes, "defaults": defaults_of(contract), "remember": remember}
     scope.update(dict.fromkeys(("new_single", "new_double", "into_single", "into_double")))
     return written_out(contract.name, source, scope)
 
@@ -90,7 +89,7 @@ def defaults_of(contract: Contract) -> dict[str, Any]:
 
 def _general(contract: Contract, core: Callable[..., Any]) -> Callable[..., Any]:
     """For all arguments: the core's dispatcher finds the code for them, and errors are put into the contract's words."""
-    usual = " and ".join(_is_usual(contract, name) for name in contract.names if name not in contract.activations)
+    usual = " and ".join(_is_usual(contract, name) for name in contract.names if name not in contract.codes)
     values = ", ".join(_value(contract, name) for name in contract.names)
     source = f"""
 def {contract.name}({parameters_of(contract)}):
@@ -108,7 +107,7 @@ def {contract.name}({parameters_of(contract)}):
         "ndarray": np.ndarray,
         "single": np.dtype(np.float32),
         "double": np.dtype(np.float64),
-        "codes": ACTIVATION_CODES,
+        "codes": contract.codes,
         "plain": _plain,
         "reason": _reason,
     }
@@ -134,14 +133,14 @@ def _value(contract: Contract, name: str) -> str:
     """What the core gets for an argument of the usual type, in Python."""
     if contract.kinds[name] is arguments.pair:
         return f"({name}, {name}) if type({name}) is int else {name}"
-    return f"codes[{name}]" if name in contract.activations else name
+    return f"codes[{name!r}][{name}]" if name in contract.codes else name
 
 
 def _plain(contract: Contract, args: tuple[Any, ...]) -> tuple[Any, ...]:
     """Arguments of other types than the usual: subclasses of arrays as plain views, NumPy's scalars as Python's."""
     values = contract.bind(args, {})
     contract.check(values)
-    values.update({name: ACTIVATION_CODES[values[name]] for name in contract.activations})
+    values.update({name: codes[values[name]] for name, codes in contract.codes.items()})
     return tuple(np.asarray(v) if isinstance(v, np.ndarray) else v for v in values.values())
 
 

@@ -7,7 +7,7 @@ would copy more than it computes with, scatter.py takes its place.
 """
 
 from fastnn.constants import IDENTITY
-from fastnn.kernels.correlate import correlate, correlate_bytes, pack_weights, packed_weights, rows_of_time
+from fastnn.kernels.correlate import pack_weights, packed_weights, rows_of_time
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import Images, Sizes, Window, phases
@@ -15,6 +15,7 @@ from fastnn.kernels.scatter import scatter, scatter_bytes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.tiles import lanes, most_rows
+from fastnn.kernels.winograd import takes, windows_bytes, windows_summed
 
 
 @compiled
@@ -39,16 +40,21 @@ def _plane(q_h, q_w, sizes, window):
 
 
 @compiled
-def scatters(sizes, window, zero):
+def scatters(algorithm, sizes, window, zero):
     """Whether to scatter, by the cycles of a sample: two vectors of products each, and what else was measured.
 
-    `correlate` multiplies the padding beside dz too, copies each plane at 3 cycles a vector, and puts results with a stride
-    in their places at 12. A scatter stores a vector of cols in 2 and adds it in 2; a row of da costs 40, of a channel 25.
+    Not where `winograd` takes it. `correlate` multiplies the padding beside dz too, copies each plane at 3 cycles a vector,
+    and puts results with a stride in their places at 12. A scatter stores a vector of cols in 2 and adds it in 2; a row of
+    da costs 40, of a channel 25.
     """
     _, C, K, H, W, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
     if f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0:
         return False  # dz is its own plane
+    if f_h == 3 and f_w == 3:
+        turned, taps, _, _ = _plane(0, 0, sizes, window)
+        if takes(algorithm, turned, taps, zero):
+            return False
     width, taps, rows = lanes(zero), f_h * f_w, most_rows(zero)
     strided = S_h > 1 or S_w > 1
     gather = H_out * (W // S_w) * rows_of_time(C, zero) * K * taps // 2
@@ -60,26 +66,28 @@ def scatters(sizes, window, zero):
 
 
 @shared
-def image_bytes(sizes: Sizes, window: Window, zero: float) -> int:
+def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """The scratch of `image_gradient`: the weights of a plane, and what `correlate` needs for the largest."""
-    most = scatter_bytes(sizes, window, zero) if scatters(sizes, window, zero) else 0
+    most = scatter_bytes(sizes, window, zero) if scatters(algorithm, sizes, window, zero) else 0
     for q_h in range(phases(window[0], window[2], window[6])):
         for q_w in range(phases(window[1], window[3], window[7])):
             turned, taps, _, _ = _plane(q_h, q_w, sizes, window)
             if turned[5] > 0 and turned[6] > 0:
                 weights = packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
-                most = max(most, weights + correlate_bytes(turned, taps, zero))
+                most = max(most, weights + windows_bytes(turned, taps, algorithm, zero))
     return most + LINE
 
 
 @shared
-def image_gradient(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float) -> None:
+def image_gradient(
+    algorithm: int, sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float
+) -> None:
     """All samples of one group; sizes and window are the forward pass's."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     if phases_h < S_h or phases_w < S_w:
         _clear(sizes, da, zero)
-    if scatters(sizes, window, zero):
+    if scatters(algorithm, sizes, window, zero):
         scatter(sizes, window, dz, theta, da, scratch, zero)
         return
     write(zero, scratch)
@@ -95,7 +103,7 @@ def image_gradient(sizes: Sizes, window: Window, dz: Images, theta: Images, da: 
             pack_weights(backwards, (turned[2], turned[1], taps[0], taps[1]), weights, zero)
             room = weights + packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
             out = (da[0] + i * da[3] + j * da[4], da[1], da[2], S_h * da[3], S_w * da[4])
-            correlate(turned, taps, dz, (weights, scratch, 0, IDENTITY), out, room, zero)
+            windows_summed(algorithm, turned, taps, dz, (weights, scratch, 0, IDENTITY), out, room, zero)
 
 
 @compiled

@@ -1,8 +1,10 @@
 """The layers over images, for a network's slice: what conv.py and pool.py compute, on addresses.
 
-A geometry is the address of C, H, W, K, H', W', f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w and groups. b lies behind theta, and
-db behind dtheta.
+A geometry is the address of C, H, W, K, H', W', f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w, groups and algorithm. b lies behind
+theta, and db behind dtheta.
 """
+
+import numpy as np
 
 from fastnn import plan
 from fastnn.constants import IDENTITY
@@ -16,14 +18,14 @@ from fastnn.kernels.shared import shared
 from fastnn.kernels.theta_gradient import bias_gradient, gradient_bytes
 from fastnn.kernels.whole import whole
 
-NUMBERS = 15  # of a geometry
+NUMBERS = 16  # of a geometry
 
 
 @compiled
 def numbers_of(geometry):
-    """The sizes of the input and the output, then (f, S, P, D), then groups."""
+    """The sizes of the input and the output, then (f, S, P, D), then groups and the algorithm."""
     g = integers_at(geometry, NUMBERS)
-    return (g[0], g[1], g[2]), (g[3], g[4], g[5]), (g[6], g[7], g[8], g[9], g[10], g[11], g[12], g[13]), g[14]
+    return (g[0], g[1], g[2]), (g[3], g[4], g[5]), (g[6], g[7], g[8], g[9], g[10], g[11], g[12], g[13]), (g[14], g[15])
 
 
 @compiled
@@ -36,41 +38,48 @@ def place(address, size, zero):
 
 @compiled
 def convolution(kind, geometry, m):
-    """What the engine asks for: sizes (m, C, K, H, W, H', W') with the C and K of a group, window, groups, images, theta.
+    """What the engine asks for: sizes (m, C, K, H, W, H', W') with the C and K of a group, window, (groups, algorithm),
+    images, grid and theta.
 
     A transposed convolution is the one whose da its z is: H, W and C are those of its output.
     """
-    n_in, n_out, window, groups = numbers_of(geometry)
+    n_in, n_out, window, (groups, algorithm) = numbers_of(geometry)
     image, grid = (n_in, n_out) if kind == plan.CONV else (n_out, n_in)
     sizes = (m, image[0] // groups, grid[0] // groups, image[1], image[2], grid[1], grid[2])
-    return sizes, window, groups, image, grid, (sizes[1], window[0], window[1])
+    return sizes, window, (groups, algorithm), image, grid, (sizes[1], window[0], window[1])
+
+
+@compiled
+def _bytes(sizes, window, algorithm, zero):
+    """The scratch of a convolution's three steps."""
+    one_way = max(forward_bytes(sizes, window, algorithm, zero), gradient_bytes(sizes, window, zero))
+    return max(one_way, image_bytes(algorithm, sizes, window, zero))
 
 
 @whole
 def scratch_bytes(table):
-    """The scratch of the convolutions of a network of float64, which needs more than one of float32."""
-    most = 0
+    """The scratch of the convolutions of a network, in either dtype."""
+    most, single = 0, np.float32(0)
     for number in range(1, table.shape[0]):
         kind = table[number, plan.KIND]
         if kind == plan.CONV or kind == plan.TRANSPOSED:
             geometry = table[number, plan.GEOMETRY :].ctypes.data
-            sizes, window, _, _, _, _ = convolution(kind, geometry, table[0, plan.ROWS])
-            one_way = max(forward_bytes(sizes, window, 0.0), gradient_bytes(sizes, window, 0.0))
-            most = max(most, one_way, image_bytes(sizes, window, 0.0))
+            sizes, window, (_, algorithm), _, _, _ = convolution(kind, geometry, table[0, plan.ROWS])
+            most = max(most, _bytes(sizes, window, algorithm, 0.0), _bytes(sizes, window, algorithm, single))
     return most
 
 
 @shared
 def convolve_at(kind: int, geometry: int, m: int, a: int, theta: int, z: int, scratch: int, zero: float) -> None:
     """(15) z = theta a + b, or (19) with a for dz: the transposed convolution."""
-    sizes, window, groups, image, grid, taps = convolution(kind, geometry, m)
+    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, geometry, m)
     weights, size = place(theta, taps, zero), element_size(zero)
     b = theta + grid[0] * weights[1]
     if kind == plan.CONV:
         inputs, outputs = place(a, image, zero), place(z, grid, zero)
-        forward_groups(sizes, window, groups, inputs, weights, (b, size, IDENTITY), outputs, scratch, zero)
+        forward_groups(sizes, window, groups, algorithm, inputs, weights, (b, size, IDENTITY), outputs, scratch, zero)
         return
-    image_groups(sizes, window, groups, place(a, grid, zero), weights, place(z, image, zero), scratch, zero)
+    image_groups(sizes, window, groups, algorithm, place(a, grid, zero), weights, place(z, image, zero), scratch, zero)
     cells, bias = image[1] * image[2], at(b, image[0], zero)
     for n in range(m):
         for k in range(image[0]):
@@ -84,7 +93,7 @@ def convolve_back_at(
     kind: int, geometry: int, m: int, a: int, theta: int, dz: int, dtheta: int, da: int, scratch: int, zero: float
 ) -> None:
     """(17) dtheta and db, and, unless da is 0, (19) da; of a transposed convolution, (15) with dz for a."""
-    sizes, window, groups, image, grid, taps = convolution(kind, geometry, m)
+    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, geometry, m)
     weights, results, size = place(theta, taps, zero), place(dtheta, taps, zero), element_size(zero)
     db, n_out = dtheta + grid[0] * results[1], grid if kind == plan.CONV else image
     whole_rows = (dz, n_out[0] * n_out[1] * n_out[2] * size, n_out[1] * n_out[2] * size)
@@ -95,13 +104,12 @@ def convolve_back_at(
     if da == 0:
         return
     if kind == plan.CONV:
-        image_groups(sizes, window, groups, given, weights, place(da, image, zero), scratch, zero)
+        image_groups(sizes, window, groups, algorithm, given, weights, place(da, image, zero), scratch, zero)
     else:
         nothing = scratch  # one zero, again and again, for b
         write(zero, nothing)
-        forward_groups(
-            sizes, window, groups, seen, weights, (nothing, 0, IDENTITY), place(da, grid, zero), scratch + 64, zero
-        )
+        b, results = (nothing, 0, IDENTITY), place(da, grid, zero)
+        forward_groups(sizes, window, groups, algorithm, seen, weights, b, results, scratch + 64, zero)
 
 
 @compiled

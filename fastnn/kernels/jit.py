@@ -24,7 +24,6 @@ from numba.np.numpy_support import as_dtype
 
 from fastnn import arguments, shapes
 from fastnn.arguments import ArrayKind, Contract, Facts, Function
-from fastnn.constants import ACTIVATION_CODES
 from fastnn.kernels.boxing import arrays_come_and_go
 from fastnn.kernels.cache import DiskCache, directory
 from fastnn.kernels.entry import Kind, Kinds, defaults_of, entry_of, parameters_of, written_out
@@ -87,6 +86,7 @@ _SCALARS = {
     arguments.truth: types.boolean,
     arguments.constants: types.UniTuple(types.float64, 3),
     arguments.activation: types.int64,
+    arguments.algorithm: types.int64,
 }
 
 
@@ -167,7 +167,7 @@ def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...
     contract = Contract(function, writes)
     core = Core(function, contract)
     entry = functools.update_wrapper(entry_of(contract, core, core.entry_points), function)
-    if contract.activations:
+    if contract.codes:
         overload(entry, prefer_literal=True)(_with_numbers(contract, core))
     else:
         infer_global(entry, types.Dispatcher(core))
@@ -178,25 +178,25 @@ def kernel(function: Callable[..., Any] | None = None, *, writes: tuple[str, ...
 
 
 def _with_numbers(contract: Contract, core: Core) -> Callable[..., Any]:
-    """What @njit compiles in place of a kernel that takes an activation: the core's call, with its number for the name.
+    """What @njit compiles in place of a kernel that takes names: the core's call, with their numbers in place of them.
 
-    The name is known while the user's function compiles, so this costs nothing when it runs.
+    A name is known while the user's function compiles, so this costs nothing when it runs.
     """
     parameters = parameters_of(contract)
-    (activation,) = contract.activations
-    values = ", ".join("code" if name == activation else name for name in contract.names)
+    values = ", ".join(f"{name}_code" if name in contract.codes else name for name in contract.names)
+    codes = "\n    ".join(f"{name}_code = number({name!r}, {name})" for name in contract.codes)
     source = f"""
 def {contract.name}({parameters}):
-    code = number({activation})
+    {codes}
     return lambda {parameters}: core({values})
 """
 
-    def number(type_: Any) -> int:
+    def number(parameter: str, type_: Any) -> int:
         name = getattr(type_, "literal_value", getattr(type_, "value", type_))
-        if not isinstance(name, str) or name not in ACTIVATION_CODES:
-            wanted = f"{arguments.wanted(arguments.activation)}, written out or a constant"
-            raise TypingError(f"{contract.name}: {activation}: expected {wanted}, got {name!r}")
-        return ACTIVATION_CODES[name]
+        if not isinstance(name, str) or name not in contract.codes[parameter]:
+            wanted = f"{arguments.wanted(contract.kinds[parameter])}, written out or a constant"
+            raise TypingError(f"{contract.name}: {parameter}: expected {wanted}, got {name!r}")
+        return contract.codes[parameter][name]
 
     return written_out(contract.name, source, {"core": core, "defaults": defaults_of(contract), "number": number})
 

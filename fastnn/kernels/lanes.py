@@ -15,6 +15,9 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     moved_down(t), moved_up(t)                    lane i is t's lane i + 1, or i - 1, and 0 where there is none; one vector
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
     first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
+    subtracted(t, u)                              t - u
+    stacked(t, u, v, w)                           four vectors as the rows of one tile
+    row_of(t, r)                                  row r of a tile with one vector a row; r is a constant
 """
 
 from typing import Any
@@ -197,3 +200,38 @@ def first_half(typing_context, t, u, parts):
 @intrinsic(prefer_literal=True)
 def second_half(typing_context, t, u, parts):
     return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n, 2 * n)])
+
+
+@intrinsic
+def subtracted(typing_context, t, u):
+    def generate(context, builder, signature, args):
+        value, other = args
+        for i in range(t.rows * t.vectors):
+            rest = builder.fsub(builder.extract_value(value, i), builder.extract_value(other, i))
+            value = builder.insert_value(value, rest, i)
+        return value
+
+    return t(t, t), generate
+
+
+@intrinsic
+def stacked(typing_context, t, u, v, w):
+    result = Tile(t.dtype, 4, 1)
+
+    def generate(context, builder, signature, args):
+        value = result.zeros()
+        for r, row in enumerate(args):
+            value = builder.insert_value(value, builder.extract_value(row, 0), r)
+        return value
+
+    return result(t, t, t, t), generate
+
+
+@intrinsic(prefer_literal=True)
+def row_of(typing_context, t, r):
+    result = Tile(t.dtype, 1, 1)
+
+    def generate(context, builder, signature, args):
+        return builder.insert_value(result.zeros(), builder.extract_value(args[0], r.literal_value), 0)
+
+    return result(t, r), generate

@@ -1,13 +1,14 @@
 """Layers that convolve images, forward or transposed: the backward pass of one is the forward pass of the other."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import DTypeLike
 
 from fastnn import shapes
 from fastnn.backend import ops
+from fastnn.constants import ALGORITHM_CODES
 from fastnn.layers.base import Floats, Neurons, Shape, check_count, checked_pair, image_shape
 
 
@@ -22,16 +23,20 @@ class Convolution(Neurons):
     activation: str = "identity"
     dilation: int | tuple[int, int] = 1
     groups: int = 1
+    algorithm: str = field(default="auto", kw_only=True)  # of ops.conv2d_*
 
     def _settle(self, input_shape: Shape) -> Shape:
         """Check the settings, keep them as pairs, and return (C, H, W)."""
         self.check_activation()
+        if self.algorithm not in ALGORITHM_CODES:
+            raise ValueError(f"algorithm: expected one of {', '.join(ALGORITHM_CODES)}, got {self.algorithm!r}")
         check_count("filters", self.filters)
         check_count("groups", self.groups)
         self.input_shape = C, H, W = image_shape(input_shape)
         shapes.check_groups(C, self.filters, self.groups)
         self._f, self._D = checked_pair("kernel_size", self.kernel_size), checked_pair("dilation", self.dilation)
         self._S, self._P = checked_pair("stride", self.stride), checked_pair("padding", self.padding)
+        self._more = {"dilation": self._D, "groups": self.groups, "algorithm": self.algorithm}
         return C, H, W
 
 
@@ -51,18 +56,18 @@ class Conv2D(Convolution):
         self._input = a
         out = self._array("z", len(a), self.output_shape)
         theta, b = self.parameters["theta"], self.parameters["b"]
-        return self._activate(ops.conv2d_forward(a, theta, b, self._S, self._P, out, self._D, self.groups))
+        return self._activate(ops.conv2d_forward(a, theta, b, self._S, self._P, out, **self._more))
 
     def backward(self, da: Floats, needs_da: bool = True) -> Floats | None:
         """(22), (17) and db, (19)."""
         dz, theta, dtheta = self._da_to_dz(da), self.parameters["theta"], self.gradients["theta"]
-        ops.conv2d_dz_to_dtheta(self._input, dz, self._f, self._S, self._P, dtheta, self._D, self.groups)
+        ops.conv2d_dz_to_dtheta(self._input, dz, self._f, self._S, self._P, dtheta, **self._more)
         ops.conv2d_dz_to_db(dz, out=self.gradients["b"])
         if not needs_da:
             return None
         _, H, W = self._input.shape[1:]
         out = self._array("da", len(da), self._input.shape[1:])
-        return ops.conv2d_dz_to_da(dz, theta, (H, W), self._S, self._P, out, self._D, self.groups)
+        return ops.conv2d_dz_to_da(dz, theta, (H, W), self._S, self._P, out, **self._more)
 
 
 @dataclass(eq=False)
@@ -94,16 +99,16 @@ class ConvTranspose2D(Convolution):
         """(19) z = theta^T a + b, then (16)."""
         self._input = a
         out = self._array("z", len(a), self.output_shape)
-        z = ops.conv2d_dz_to_da(a, self.parameters["theta"], self._grid, self._S, self._P, out, self._D, self.groups)
+        z = ops.conv2d_dz_to_da(a, self.parameters["theta"], self._grid, self._S, self._P, out, **self._more)
         z += self.parameters["b"][:, None, None]
         return self._activate(z)
 
     def backward(self, da: Floats, needs_da: bool = True) -> Floats | None:
         """(22), (17) with a and dz in each other's place, db, (15)."""
         dz, theta, dtheta = self._da_to_dz(da), self.parameters["theta"], self.gradients["theta"]
-        ops.conv2d_dz_to_dtheta(dz, self._input, self._f, self._S, self._P, dtheta, self._D, self.groups)
+        ops.conv2d_dz_to_dtheta(dz, self._input, self._f, self._S, self._P, dtheta, **self._more)
         ops.conv2d_dz_to_db(dz, out=self.gradients["b"])
         if not needs_da:
             return None
         out = self._array("da", len(da), self._input.shape[1:])
-        return ops.conv2d_forward(dz, theta, self._no_b, self._S, self._P, out, self._D, self.groups)
+        return ops.conv2d_forward(dz, theta, self._no_b, self._S, self._P, out, **self._more)

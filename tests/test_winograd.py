@@ -1,0 +1,199 @@
+"""Winograd's sums over windows of 3 x 3, wherever they can be taken: beside the reference, at the edges, at infinity."""
+
+import numpy as np
+import pytest
+from cases import Case, tolerance
+from guarded import guarded
+from layouts import LAYOUTS, WRITEABLE
+from numba import njit
+
+from fastnn import kernels, reference
+from fastnn.constants import ACTIVATION_CODES, AUTO, DIRECT, WINOGRAD
+from fastnn.kernels.winograd import PATCH_BYTES, takes, windows_bytes
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")  # NumPy's word on infinity - infinity
+
+BOTH_DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+ONE = (1, 1)
+
+
+def forward(a, theta, b, P, groups=1, out=None, activation="identity", algorithm=WINOGRAD):
+    return kernels.conv2d_forward.core(a, theta, b, ONE, P, out, ONE, groups, ACTIVATION_CODES[activation], algorithm)
+
+
+def dz_to_da(dz, theta, size, P, groups=1, out=None, algorithm=WINOGRAD):
+    return kernels.conv2d_dz_to_da.core(dz, theta, size, ONE, P, out, ONE, groups, algorithm)
+
+
+def uniform(rng, shape, dtype):
+    return rng.uniform(-1, 1, shape).astype(dtype)
+
+
+def draw(rng):
+    """Shapes of a and theta, padding, groups: images from one output cell on, few and many channels."""
+    groups = int(rng.choice([1, 1, 1, 2, 3]))
+    C, K = (int(rng.choice([1, 2, 3, 5, 8, 9, 20])) for _ in range(2))
+    P = tuple(map(int, rng.integers(0, 5, 2)))
+    H, W = (max(1, 3 - 2 * p) + int(rng.integers(0, int(rng.choice([1, 4, 12, 40])))) for p in P)
+    return (int(rng.integers(0, 6)), C * groups, H, W), (K * groups, C, 3, 3), P, groups
+
+
+LARGE = [
+    ((2, 200, 9, 11), (20, 200, 3, 3), (1, 1), 1),  # two blocks of channels, the second one added
+    ((3, 17, 70, 5), (11, 17, 3, 3), (0, 2), 1),
+    ((1, 9, 6, 150), (30, 9, 3, 3), (1, 0), 1),  # several runs a row
+]
+
+
+def assert_near(got, wanted, terms):
+    assert got.dtype in (np.float32, np.float64)
+    np.testing.assert_allclose(got, wanted, rtol=0, atol=tolerance(Case("", "", lambda u: (), terms), got.dtype))
+
+
+def check(setting, dtype, make):
+    """All kernels, on arrays that `make` draws and into arrays of NaN, beside the reference in float64."""
+    (m, C, H, W), weights, P, groups = setting
+    a, theta, b = make((m, C, H, W)), make(weights), make(weights[:1])
+    wide = [np.asarray(x, np.float64) for x in (a, theta, b)]
+    z = reference.conv2d_forward(*wide, 1, P, groups=groups)
+    dz, outs = make(z.shape), [make(shape, True) for shape in (z.shape, a.shape)]
+    for out in outs:
+        out[...] = np.nan
+    assert_near(forward(a, theta, b, P, groups, outs[0]), z, 1 + 9 * weights[1])
+    da = reference.conv2d_dz_to_da(np.asarray(dz, np.float64), wide[1], (H, W), 1, P, groups=groups)
+    assert_near(dz_to_da(dz, theta, (H, W), P, groups, outs[1]), da, 9 * weights[0] // groups)
+
+
+@BOTH_DTYPES
+def test_random_settings(dtype):
+    """200 in all, in any layout of any array."""
+    rng = np.random.default_rng(1)
+
+    def make(shape, written=False):
+        layouts = WRITEABLE if written else LAYOUTS
+        return layouts[str(rng.choice(list(layouts)))](uniform(rng, shape, dtype))
+
+    for _ in range(100):
+        check(draw(rng), dtype, make)
+
+
+@BOTH_DTYPES
+@pytest.mark.parametrize("setting", LARGE, ids=str)
+def test_blocks(setting, dtype):
+    rng = np.random.default_rng(2)
+    check(setting, dtype, lambda shape, written=False: uniform(rng, shape, dtype))
+
+
+@BOTH_DTYPES
+@pytest.mark.parametrize("before", [True, False])
+def test_guard_pages(dtype, before):
+    rng = np.random.default_rng(3)
+    for setting in [draw(rng) for _ in range(40)] + LARGE[1:]:
+        check(setting, dtype, lambda shape, written=False: guarded(uniform(rng, shape, dtype), before))
+
+
+@BOTH_DTYPES
+def test_bits_depend_on_no_address(dtype):
+    rng = np.random.default_rng(4)
+    a, theta, b = uniform(rng, (3, 9, 11, 13), dtype), uniform(rng, (12, 9, 3, 3), dtype), uniform(rng, (12,), dtype)
+    results = {forward(*(guarded(x, before) for x in (a, theta, b)), ONE).tobytes() for before in (True, False)}
+    assert len(results) == 1
+
+
+@BOTH_DTYPES
+@pytest.mark.parametrize("C", [16, 64, 256])
+def test_error(C, dtype):
+    """It stays within the bound of the direct sum: all other tests rely on that."""
+    rng = np.random.default_rng(5)
+    a, theta, b = uniform(rng, (4, C, 14, 14), dtype), uniform(rng, (16, C, 3, 3), dtype), uniform(rng, (16,), dtype)
+    assert_near(forward(a, theta, b, ONE), reference.conv2d_forward(*map(np.float64, (a, theta, b)), 1, 1), 1 + 9 * C)
+
+
+@BOTH_DTYPES
+def test_integers_are_exact(dtype):
+    rng = np.random.default_rng(6)
+    a, theta, b = (rng.integers(-3, 4, shape).astype(dtype) for shape in ((5, 19, 9, 8), (13, 19, 3, 3), (13,)))
+    z = reference.conv2d_forward(*map(np.float64, (a, theta, b)), 1, 1)
+    assert np.array_equal(forward(a, theta, b, ONE), z)
+    dz = rng.integers(-3, 4, z.shape).astype(dtype)
+    da = reference.conv2d_dz_to_da(*map(np.float64, (dz, theta)), (9, 8), 1, 1)
+    assert np.array_equal(dz_to_da(dz, theta, (9, 8), ONE), da)
+
+
+def assert_same_kinds(got, wanted):
+    """NaN and infinity where they are wanted, and only there; the rest near."""
+    for kind in (np.isnan, np.isposinf, np.isneginf):
+        assert np.array_equal(kind(got), kind(wanted))
+    finite = np.isfinite(wanted)
+    np.testing.assert_allclose(got[finite], wanted[finite], rtol=0, atol=1e-3)
+
+
+@BOTH_DTYPES
+@pytest.mark.parametrize("special", [np.nan, np.inf, -np.inf])
+def test_what_is_not_finite_stays_where_it_is(special, dtype):
+    """In one sample of several, in two far apart, and in a weight; with an activation of finite values behind it."""
+    rng = np.random.default_rng(7)
+    a, theta, b = uniform(rng, (9, 6, 9, 8), dtype), uniform(rng, (11, 6, 3, 3), dtype), uniform(rng, (11,), dtype)
+    for places in ([(1, 2, 3, 4)], [(0, 0, 0, 0), (8, 5, 8, 7)], [(n, 1, 4, 4) for n in range(9)]):
+        spoilt = a.copy()
+        for place in places:
+            spoilt[place] = special
+        for g in ("identity", "tanh"):
+            z = reference.conv2d_forward(*map(np.float64, (spoilt, theta, b)), 1, 1, activation=g)
+            assert_same_kinds(forward(spoilt, theta, b, ONE, activation=g), z)
+        da = reference.conv2d_dz_to_da(*map(np.float64, (spoilt[:, :, 1:, 1:], theta[:6])), (8, 7), 1, 1)
+        assert_same_kinds(dz_to_da(spoilt[:, :, 1:, 1:].copy(), theta[:6], (8, 7), ONE), da)
+    theta[3, 2, 0, 1] = special
+    assert_same_kinds(forward(a, theta, b, (0, 0)), reference.conv2d_forward(*map(np.float64, (a, theta, b))))
+
+
+@BOTH_DTYPES
+def test_overflow_within_a_transform(dtype):
+    """Cells near the largest number, whose differences are beyond it, and weights that make their sums small again."""
+    most = np.finfo(dtype).max
+    a, theta, b = np.zeros((2, 8, 6, 6), dtype), np.zeros((8, 8, 3, 3), dtype), np.ones(8, dtype)
+    a[1, 3, 2, 1:4], theta[:, 3, 1, 1] = [most, -most, most], 1e-30
+    assert_same_kinds(forward(a, theta, b, ONE) / most, reference.conv2d_forward(a, theta, b, 1, 1) / most)
+    assert np.isfinite(forward(a, theta, b, ONE)).all()
+
+
+# When it is taken ------------------------------------------------------------------------------------------------------
+
+
+@njit
+def taken(algorithm, sizes, window, zero):
+    return takes(algorithm, sizes, window, zero), windows_bytes(sizes, window, algorithm, zero)
+
+
+def sizes_of(m, C, K, size, P=1):
+    return (m, C, K, size, size, size + 2 * P - 2, size + 2 * P - 2), (3, 3, 1, 1, P, P, 1, 1)
+
+
+@pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
+def test_taken_where_channels_are_many(zero):
+    for m, C, K, size in ((32, 64, 64, 28), (16, 128, 128, 14), (64, 32, 64, 26), (8, 32, 32, 32), (512, 64, 64, 32)):
+        assert taken(AUTO, *sizes_of(m, C, K, size), zero)[0]
+        assert not taken(DIRECT, *sizes_of(m, C, K, size), zero)[0]
+    for m, C, K, size in ((64, 1, 32, 28), (32, 3, 32, 32), (64, 1, 1, 28), (8, 64, 64, 1), (1, 512, 512, 7)):
+        assert not taken(AUTO, *sizes_of(m, C, K, size), zero)[0]
+    sizes, _ = sizes_of(32, 64, 64, 28)
+    for other in ((3, 3, 2, 1, 1, 1, 1, 1), (3, 3, 1, 1, 1, 1, 1, 2), (1, 9, 1, 1, 1, 1, 1, 1), (3, 1, 1, 1, 1, 1, 1, 1)):
+        for algorithm in (AUTO, WINOGRAD):
+            assert not taken(algorithm, sizes, other, zero)[0]
+
+
+@pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
+def test_scratch_is_bounded_and_enough_for_fewer_samples(zero):
+    """As conv.py has it: transformed weights and PATCH_BYTES, and 32 KB of sums of products and some lines."""
+    size = zero.itemsize
+    for C, K, side in ((16, 16, 9), (3, 40, 28), (64, 64, 28), (128, 128, 14), (1000, 64, 7), (8, 8, 2), (20, 9, 5)):
+        for P in (0, 1, 2):
+            sizes, window = sizes_of(10**6, C, K, side, P)
+            if sizes[5] < 1:
+                continue
+            direct = taken(DIRECT, sizes, window, zero)[1]
+            assert taken(WINOGRAD, sizes, window, zero)[1] <= direct + 16 * (K + 7) * C * size + PATCH_BYTES + 2**15
+            for m in (1, 2, 3, 5, 17, 1000):
+                some = (m, *sizes[1:])
+                if taken(AUTO, some, window, zero)[0]:
+                    assert taken(AUTO, sizes, window, zero)[1] > direct
