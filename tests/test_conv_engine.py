@@ -13,6 +13,7 @@ from numba import njit
 from fastnn import kernels, reference
 from fastnn.constants import DIRECT
 from fastnn.kernels.correlate import correlate_bytes
+from fastnn.kernels.depthwise import COPY_BYTES, depthwise_bytes
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.image_gradient import image_bytes
 from fastnn.kernels.planes import PLANE_BYTES
@@ -119,6 +120,8 @@ LARGE = [
     Setting((40, 7, 6, 6), (30, 7, 3, 3), (1, 1), (0, 0), (1, 1), 1),  # small images, several samples in a vector
     Setting((25, 31, 5, 6), (33, 31, 3, 3), (1, 1), (1, 1), (1, 1), 1),  # tap rows that meet padding alone are left out
     Setting((1, 1, 300, 220), (40, 1, 5, 5), (2, 1), (2, 2), (1, 1), 1),  # a ring of rows
+    Setting((2, 5, 70, 90), (5, 1, 4, 3), (1, 1), (1, 1), (1, 1), 5),  # depthwise, several bands of rows
+    Setting((2, 3, 61, 150), (3, 1, 5, 4), (2, 3), (2, 1), (1, 2), 3),  # with strides, and a dilation
 ]
 
 
@@ -176,6 +179,22 @@ def test_nan_stays_where_it_is():
         assert np.array_equal(np.isfinite(kernels.conv2d_dz_to_da(dz, theta, (7, 6), 1, 1)), wanted)
 
 
+def test_nan_stays_in_its_channel():
+    """Depthwise: what a band has beside the cells that were copied reaches no result."""
+    rng = np.random.default_rng(6)
+    a, theta, b = uniform(rng, (3, 4, 19, 21), np.float32), uniform(rng, (4, 1, 3, 3), np.float32), np.zeros(4, np.float32)
+    a[1, 2, 18, 20], a[0, 3, 0, 0] = np.nan, np.inf
+    for S in (1, 2):
+        z = reference.conv2d_forward(a, theta, b, S, 1, groups=4)
+        assert np.array_equal(np.isfinite(kernels.conv2d_forward(a, theta, b, S, 1, groups=4)), np.isfinite(z))
+        dz = uniform(rng, z.shape, np.float32)
+        wanted = np.isfinite(reference.conv2d_dz_to_dtheta(a, dz, 3, S, 1, groups=4))
+        assert np.array_equal(np.isfinite(kernels.conv2d_dz_to_dtheta(a, dz, 3, S, 1, groups=4)), wanted)
+        dz[2, 1, -1, -1] = np.nan
+        wanted = np.isfinite(reference.conv2d_dz_to_da(dz, theta, (19, 21), S, 1, groups=4))
+        assert np.array_equal(np.isfinite(kernels.conv2d_dz_to_da(dz, theta, (19, 21), S, 1, groups=4)), wanted)
+
+
 @njit
 def scratch_of(sizes, window, zero):
     """Bytes of scratch of the three engines."""
@@ -209,3 +228,17 @@ def test_scratch_is_bounded():
             gather = max((C + 8) * K * f[0] * f[1] * 8 + planes(K, f, 1, row) for f in windows)
             ring = max(2 * RING_BYTES, 9 * C * (2 // S + 1) * out * 8) + 128 * 9 * C + (9 * C + 9) * K * 8
             assert da <= max(gather, ring) + 4096
+
+
+@njit
+def depthwise_scratch_of(sizes, window, zero):
+    return depthwise_bytes(sizes, window, zero)
+
+
+def test_scratch_of_single_channels_is_bounded():
+    """By the formula in kernels/conv.py: vectors have at most 8 float64, and 2 KB are some lines."""
+    for H, W, f, S in ((1, 1, 1, 1), (28, 28, 3, 1), (512, 512, 3, 2), (512, 512, 7, 1), (9, 4000, 3, 1)):
+        out, row = ((H - f) // S + 1, (W - f) // S + 1), ((W - f) // S + 1 + (f - 1) // S + 8) * 8 + 128
+        bound = COPY_BYTES + (8 * S + f) * S * row + 72 * (f * f + 8) + 2048
+        for m in (1, 10**8):
+            assert depthwise_scratch_of((m, 1, 1, H, W, *out), (f, f, S, S, 0, 0, 1, 1), np.float64(0)) <= bound

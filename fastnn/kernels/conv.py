@@ -1,7 +1,8 @@
 """Strided convolution (cross-correlation) over NCHW images with zero padding, and its backpropagation.
 
 Each is a sum of products over the cells of a window, for which `correlate` and `theta_gradient` are the engines; groups of
-channels go one after the other. S, P and D are pairs, one entry for each axis.
+channels go one after the other, but for depthwise convolutions, which depthwise.py has. S, P and D are pairs, one entry for
+each axis.
 
 Scratch does not grow with m. Of a group, in bytes and but for some lines, with p planes a channel, h halo rows of each and
 c channels at a time (planes.py), where W' is the row that is computed, of da / S in the gather:
@@ -11,11 +12,22 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
     dtheta   planes, max(SUMS_BYTES, dtheta in whole vectors of k), and BLOCK cells of dz in whole tiles of k
     da       what forward needs from dz; or, scattered, max(2 RING_BYTES, C f_h f_w (h + 1) W' size)
              + 2 LINE C f_h f_w
+    single channels, depthwise
+             COPY_BYTES, and S_w (8 S_h + (f_h - 1) D_h + 1) rows of W' + (f_w - 1) D_w / S_w cells and a vector, and for
+             each tap, in whole tiles, a vector and 8
 """
 
 from fastnn import shapes
 from fastnn.arguments import Activation, Algorithm, Images, Pair, Vector, pair
 from fastnn.kernels.correlate import pack_weights, packed_weights
+from fastnn.kernels.depthwise import (
+    depthwise,
+    depthwise_bytes,
+    depthwise_image,
+    depthwise_image_bytes,
+    depthwise_theta,
+    is_depthwise,
+)
 from fastnn.kernels.image_gradient import image_bytes, image_gradient
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here, put_back
@@ -42,6 +54,8 @@ def group_of(place, g, axis_1):
 @compiled
 def forward_bytes(sizes, window, algorithm, zero):
     """The scratch of `forward_groups`: the weights of a group, and what their sums need."""
+    if is_depthwise(sizes, window):
+        return depthwise_bytes(sizes, window, zero)
     taps = sizes[1] * window[0] * window[1]
     return packed_weights(sizes[2], taps, zero) * element_size(zero) + windows_bytes(sizes, window, algorithm, zero)
 
@@ -53,6 +67,9 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
     sizes are (m, C, K, H, W, H', W') with the C and K of a group.
     """
     C, K = sizes[1], sizes[2]
+    if is_depthwise(sizes, window):
+        depthwise(groups, sizes, window, a, (theta[0], theta[1], theta[3], theta[4]), b, z, scratch, zero)
+        return
     room = scratch + packed_weights(K, C * window[0] * window[1], zero) * element_size(zero)
     for g in range(groups):
         pack_weights(group_of(theta, g * K, False), (K, C, window[0], window[1]), scratch, zero)
@@ -62,9 +79,18 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
 
 
 @compiled
+def theta_bytes(sizes, window, zero):
+    """The scratch of `theta_groups`."""
+    return depthwise_bytes(sizes, window, zero) if is_depthwise(sizes, window) else gradient_bytes(sizes, window, zero)
+
+
+@compiled
 def theta_groups(sizes, window, groups, a, dz, dtheta, scratch, zero):
     """(17) on places; what belongs to a k of dtheta is contiguous."""
     C, K = sizes[1], sizes[2]
+    if is_depthwise(sizes, window):
+        depthwise_theta(groups, sizes, window, a, dz, (dtheta[0], dtheta[1]), scratch, zero)
+        return
     for g in range(groups):
         source, step_n, step_k, _, _ = group_of(dz, g * K, True)
         results = (dtheta[0] + g * K * dtheta[1], dtheta[1])
@@ -72,9 +98,20 @@ def theta_groups(sizes, window, groups, a, dz, dtheta, scratch, zero):
 
 
 @compiled
+def da_bytes(sizes, window, algorithm, zero):
+    """The scratch of `image_groups`."""
+    if is_depthwise(sizes, window):
+        return depthwise_image_bytes(sizes, window, zero)
+    return image_bytes(algorithm, sizes, window, zero)
+
+
+@compiled
 def image_groups(sizes, window, groups, algorithm, dz, theta, da, scratch, zero):
     """(19) on places."""
     C, K = sizes[1], sizes[2]
+    if is_depthwise(sizes, window):
+        depthwise_image(groups, sizes, window, dz, (theta[0], theta[1], theta[3], theta[4]), da, scratch, zero)
+        return
     for g in range(groups):
         gradients, results = group_of(dz, g * K, True), group_of(da, g * C, True)
         image_gradient(algorithm, sizes, window, gradients, group_of(theta, g * K, False), results, scratch, zero)
@@ -140,7 +177,7 @@ def conv2d_dz_to_dtheta(
     gradients, target, K_g = contiguous(dz), contiguous(dtheta), K // groups
     sizes = (m, C, K_g, a.shape[2], a.shape[3], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
-    scratch = empty(gradient_bytes(sizes, window, zero) // a.itemsize + 1, zero)
+    scratch = empty(theta_bytes(sizes, window, zero) // a.itemsize + 1, zero)
     theta_groups(sizes, window, groups, place_of(a), place_of(gradients), place_of(target), address(scratch), zero)
     in_use_until_here(scratch)
     in_use_until_here(gradients)
@@ -188,7 +225,7 @@ def conv2d_dz_to_da(
     source, target, K_g = contiguous(dz), contiguous(da), K // groups
     sizes = (m, C, K_g, n_in[0], n_in[1], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
-    scratch = empty(image_bytes(algorithm, sizes, window, zero) // dz.itemsize + 1, zero)
+    scratch = empty(da_bytes(sizes, window, algorithm, zero) // dz.itemsize + 1, zero)
     gradients, results = place_of(source), place_of(target)
     image_groups(sizes, window, groups, algorithm, gradients, place_of(theta), results, address(scratch), zero)
     in_use_until_here(scratch)

@@ -277,7 +277,7 @@ def _deliver(buffer, block, begin, grid, out, zero):
     while rest > 0:
         length = min(min(lanes(zero), W_out - j), rest)
         place = out[0] + n * out[1] + i * out[3] + j * out[4]
-        _put(source, source_row, (rows, length), place, (out[2], out[4]), adds, zero)
+        put(source, source_row, (rows, length), place, (out[2], out[4]), adds, zero)
         source += length * element_size(zero)
         rest -= length
         j += length
@@ -289,7 +289,7 @@ def _deliver(buffer, block, begin, grid, out, zero):
 
 
 @compiled
-def _put(source, source_row, counts, target, steps, adds, zero):
+def put(source, source_row, counts, target, steps, adds, zero):
     """target = or += some rows of at most one vector."""
     rows, length = counts
     size, vector = element_size(zero), tile(zero, 1, 1)

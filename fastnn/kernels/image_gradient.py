@@ -29,7 +29,7 @@ def _axis(q, H, f, S, P, D):
 
 
 @compiled
-def _plane(q_h, q_w, sizes, window):
+def plane_of(q_h, q_w, sizes, window):
     """Sizes and window of the convolution that a plane's cells are, and da's first cell."""
     m, C, K, H, W, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
@@ -52,7 +52,7 @@ def scatters(algorithm, sizes, window, zero):
     if f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0:
         return False  # dz is its own plane
     if f_h == 3 and f_w == 3:
-        turned, taps, _, _ = _plane(0, 0, sizes, window)
+        turned, taps, _, _ = plane_of(0, 0, sizes, window)
         if takes(algorithm, turned, taps, zero):
             return False
     width, taps, rows = lanes(zero), f_h * f_w, most_rows(zero)
@@ -71,7 +71,7 @@ def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
     most = scatter_bytes(sizes, window, zero) if scatters(algorithm, sizes, window, zero) else 0
     for q_h in range(phases(window[0], window[2], window[6])):
         for q_w in range(phases(window[1], window[3], window[7])):
-            turned, taps, _, _ = _plane(q_h, q_w, sizes, window)
+            turned, taps, _, _ = plane_of(q_h, q_w, sizes, window)
             if turned[5] > 0 and turned[6] > 0:
                 weights = packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
                 most = max(most, weights + windows_bytes(turned, taps, algorithm, zero))
@@ -94,7 +94,7 @@ def image_gradient(
     weights = scratch + LINE
     for q_h in range(phases_h):
         for q_w in range(phases_w):
-            turned, taps, i, j = _plane(q_h, q_w, sizes, window)
+            turned, taps, i, j = plane_of(q_h, q_w, sizes, window)
             if turned[5] == 0 or turned[6] == 0:
                 continue
             r, s = q_h + (taps[0] - 1) * phases_h, q_w + (taps[1] - 1) * phases_w

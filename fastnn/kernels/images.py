@@ -8,14 +8,13 @@ import numpy as np
 
 from fastnn import plan
 from fastnn.constants import IDENTITY
-from fastnn.kernels.conv import forward_bytes, forward_groups, image_groups, theta_groups
-from fastnn.kernels.image_gradient import image_bytes
+from fastnn.kernels.conv import da_bytes, forward_bytes, forward_groups, image_groups, theta_bytes, theta_groups
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import at, integers_at
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.pool import avg_pool2d_dz_to_da, avg_pool2d_forward, max_pool2d_dz_to_da, max_pool2d_forward
 from fastnn.kernels.shared import shared
-from fastnn.kernels.theta_gradient import bias_gradient, gradient_bytes
+from fastnn.kernels.theta_gradient import bias_gradient
 from fastnn.kernels.whole import whole
 
 NUMBERS = 16  # of a geometry
@@ -52,8 +51,8 @@ def convolution(kind, geometry, m):
 @compiled
 def _bytes(sizes, window, algorithm, zero):
     """The scratch of a convolution's three steps."""
-    one_way = max(forward_bytes(sizes, window, algorithm, zero), gradient_bytes(sizes, window, zero))
-    return max(one_way, image_bytes(algorithm, sizes, window, zero))
+    one_way = max(forward_bytes(sizes, window, algorithm, zero), theta_bytes(sizes, window, zero))
+    return max(one_way, da_bytes(sizes, window, algorithm, zero))
 
 
 @whole
