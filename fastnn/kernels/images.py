@@ -15,8 +15,9 @@ from fastnn.kernels.layout import at, integers_at
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.pool import avg_pool2d_dz_to_da, avg_pool2d_forward, max_pool2d_dz_to_da, max_pool2d_forward
 from fastnn.kernels.shared import shared
-from fastnn.kernels.theta_gradient import bias_gradient, gradient_bytes
+from fastnn.kernels.theta_gradient import bias_gradient
 from fastnn.kernels.whole import whole
+from fastnn.kernels.winograd_theta import theta_bytes
 
 NUMBERS = 16  # of a geometry
 
@@ -52,7 +53,7 @@ def convolution(kind, geometry, m):
 @compiled
 def _bytes(sizes, window, algorithm, zero):
     """The scratch of a convolution's three steps."""
-    one_way = max(forward_bytes(sizes, window, algorithm, zero), gradient_bytes(sizes, window, zero))
+    one_way = max(forward_bytes(sizes, window, algorithm, zero), theta_bytes(sizes, window, algorithm, zero))
     return max(one_way, image_bytes(algorithm, sizes, window, zero))
 
 
@@ -100,7 +101,7 @@ def convolve_back_at(
     bias_gradient((m, n_out[0], n_out[1] * n_out[2]), whole_rows, db, size, zero)
     images, gradients = (a, dz) if kind == plan.CONV else (dz, a)
     seen, given = place(images, image, zero), place(gradients, grid, zero)
-    theta_groups(sizes, window, groups, seen, given, results, scratch, zero)
+    theta_groups(sizes, window, groups, algorithm, seen, given, results, scratch, zero)
     if da == 0:
         return
     if kind == plan.CONV:

@@ -55,7 +55,7 @@ def _cycles(sizes, window, zero):
 
 
 @compiled
-def _can(algorithm, sizes, window, zero):
+def can_be(algorithm, sizes, window, zero):
     """Whether `winograd` is right for these windows, whatever it takes."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
     few = PLACES * sizes[1] * sizes[2] * element_size(zero) <= WEIGHT_BYTES
@@ -65,8 +65,8 @@ def _can(algorithm, sizes, window, zero):
 @compiled
 def takes(algorithm, sizes, window, zero):
     """Whether `winograd` sums windows: where it can, and, if it may choose, by the cycles of both."""
-    if not _can(algorithm, sizes, window, zero) or algorithm == WINOGRAD:
-        return _can(algorithm, sizes, window, zero)
+    if not can_be(algorithm, sizes, window, zero) or algorithm == WINOGRAD:
+        return can_be(algorithm, sizes, window, zero)
     (fewer, direct), grid, rows = _cycles(sizes, window, zero), grid_of(sizes), full_rows(zero)
     unused = -(sizes[0] * grid[0] * grid[1]) % lanes(zero)
     more = 1.0 * sizes[1] * (WEIGHT_CYCLES * sizes[2] + PLACES * unused * -(-sizes[2] // rows) * rows / lanes(zero))
@@ -78,7 +78,7 @@ def windows_bytes(sizes, window, algorithm, zero):
     """The scratch of `windows_summed`, for so many samples or fewer: `takes` is true of some only if a sample is faster."""
     most = correlate_bytes(sizes, window, zero)
     fewer, direct = _cycles(sizes, window, zero)
-    if _can(algorithm, sizes, window, zero) and (algorithm == WINOGRAD or fewer < direct):
+    if can_be(algorithm, sizes, window, zero) and (algorithm == WINOGRAD or fewer < direct):
         return _layout(0, sizes, zero)[5] + LINE + most
     return most
 
@@ -94,7 +94,7 @@ def windows_summed(algorithm, sizes, window, image, weights, out, scratch, zero)
 
 
 @compiled
-def _channels(C, zero):
+def channels_of_patches(C, zero):
     """How many channels go together: at most PATCH_BYTES of patches, and about as many each time."""
     most = max(1, PATCH_BYTES // (PLACES * VECTORS * lanes(zero) * element_size(zero)))
     return max(1, -(-C // max(1, -(-C // most))))
@@ -107,7 +107,7 @@ def _layout(scratch, sizes, zero):
     weights = -(-scratch // LINE) * LINE
     patches = weights + -(-sizes[2] // full_rows(zero)) * full_rows(zero) * PLACES * sizes[1] * element_size(zero)
     patches = -(-patches // LINE) * LINE
-    sums = patches + (PLACES * VECTORS * _channels(sizes[1], zero) + 1) * vector
+    sums = patches + (PLACES * VECTORS * channels_of_patches(sizes[1], zero) + 1) * vector
     nothing = sums + (PLACES * VECTORS * full_rows(zero) + 1) * vector
     ones = nothing + 3 * vector
     return weights, patches, sums, nothing, ones, ones + VECTORS * vector
@@ -117,7 +117,7 @@ def _layout(scratch, sizes, zero):
 def winograd(sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float) -> None:
     """All samples of one group, with the arguments of `correlate`; the cells of a row of image and out are neighbours."""
     m, C, K, H, W, H_out, W_out = sizes
-    size, wide, rows, channels = element_size(zero), VECTORS * lanes(zero), full_rows(zero), _channels(C, zero)
+    size, wide, rows, channels = element_size(zero), VECTORS * lanes(zero), full_rows(zero), channels_of_patches(C, zero)
     where = _layout(scratch, sizes, zero)
     for place in range(where[2], where[4], size):
         write(zero, place)

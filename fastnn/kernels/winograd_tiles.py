@@ -46,7 +46,7 @@ def grid_of(sizes):
 
 
 @compiled
-def _run(t, behind, grid, zero):
+def run_at(t, behind, grid, zero):
     """The sample, row and column of tile t, and how many tiles of the same row go with it."""
     row, j = t // grid[1], t % grid[1]
     return row // grid[0], row % grid[0], j, min(min(grid[1] - j, lanes(zero)), behind - t)
@@ -117,7 +117,7 @@ def transform_patches(
     t, behind = tiles
     place = lines[0]
     while t < behind:
-        n, i, j, count = _run(t, behind, grid, zero)
+        n, i, j, count = run_at(t, behind, grid, zero)
         y, x = 2 * i - padding[0], 2 * j - padding[1]
         corner, inside = first + n * step_n + y * step_h + x * step_w, (max(0, -x), W - x)
         rows = (
@@ -178,7 +178,7 @@ def transform_sums(lines: Lines, last: int, sizes: Sizes, tiles: Pair, out: Imag
     grid, (t, behind), size = grid_of(sizes), tiles, element_size(zero)
     source, found = lines[0], tile(zero, 1, 1)
     while t < behind:
-        n, i, j, count = _run(t, behind, grid, zero)
+        n, i, j, count = run_at(t, behind, grid, zero)
         place = out[0] + n * out[1] + 2 * i * out[3] + 2 * j * size
         cells = (sizes[5] - 2 * i, min(2 * count, sizes[6] - 2 * j))
         places = (source, lines[1], lines[2])
