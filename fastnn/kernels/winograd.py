@@ -25,7 +25,15 @@ from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import form, full_rows, lanes, rank_one, store, zero_of, zeros
-from fastnn.kernels.winograd_tiles import PLACES, grid_of, transform_patches, transform_sums, transform_weights
+from fastnn.kernels.winograd_tiles import (
+    PLACES,
+    grid_of,
+    patch_step,
+    transform_patches,
+    transform_sums,
+    transform_weights,
+    weight_step,
+)
 
 # Of transformed patches, so that they stay in a second-level cache of 1 MB beside the weights that stream by.
 PATCH_BYTES = 512 * 1024
@@ -102,12 +110,13 @@ def channels_of_patches(C, zero):
 
 @compiled
 def _layout(scratch, sizes, zero):
-    """Addresses in scratch: weights, patches, sums, zeros, ones, and the end. Behind patches and sums is a vector."""
+    """Addresses in scratch: weights, patches, sums, zeros, ones, and the end. A vector behind sums is read."""
     vector = lanes(zero) * element_size(zero)
     weights = -(-scratch // LINE) * LINE
-    patches = weights + -(-sizes[2] // full_rows(zero)) * full_rows(zero) * PLACES * sizes[1] * element_size(zero)
-    patches = -(-patches // LINE) * LINE
-    sums = patches + (PLACES * VECTORS * channels_of_patches(sizes[1], zero) + 1) * vector
+    channels = channels_of_patches(sizes[1], zero)
+    blocks = -(-sizes[1] // channels) * -(-sizes[2] // full_rows(zero))
+    patches = weights + blocks * PLACES * weight_step(channels, zero)
+    sums = patches + PLACES * patch_step(channels, zero)
     nothing = sums + (PLACES * VECTORS * full_rows(zero) + 1) * vector
     ones = nothing + 3 * vector
     return weights, patches, sums, nothing, ones, ones + VECTORS * vector
@@ -128,20 +137,19 @@ def winograd(sizes: Sizes, window: Window, image: Images, weights: Weights, out:
     each = grid[0] * grid[1]
     tiles, done, again = m * each, 0, (0, 0)
     for t in range(0, tiles, wide):
-        behind, finite = min(t + wide, tiles), True
+        behind, finite, above = min(t + wide, tiles), True, where[0]
         for c in range(0, C, channels):
             some = (m, min(channels, C - c), K, H, W, H_out, W_out)
             source = (image[0] + c * image[2], image[1], image[2], image[3], image[4])
-            lines = (where[1], some[1] * wide * size, wide * size, wide)
+            lines = (where[1], patch_step(some[1], zero), wide * size)
             transform_patches(source, some, (window[4], window[5]), (t, behind), lines, where[3], zero)
-            above = where[0] + PLACES * c * -(-K // rows) * rows * size
             for k in range(0, K, rows):
                 last = min(rows, K - k) - 1
                 bias = (weights[1] + k * weights[2], weights[2], last, where[4]) if c == 0 else (where[3], 0, last, where[3])
                 _products(above, where[1], some[1], bias, where[2], behind - t, zero)
-                above += PLACES * some[1] * rows * size
+                above += PLACES * weight_step(some[1], zero)
                 cells = (out[0] + k * out[2], out[1], out[2], out[3], out[4])
-                sums = (where[2], rows * wide * size, wide * size, wide)
+                sums = (where[2], rows * wide * size, wide * size)
                 if transform_sums(sums, last, sizes, (t, behind), cells, c, zero) == 0:
                     finite = False
         complete = behind // each
@@ -188,9 +196,10 @@ def _sums(kind, above, patches, C, bias, target):
         total = t
         if place == 5:
             total = rank_one(total, bias[0], bias[1], bias[2], bias[3], None)
+        weights, patch = above, patches
         for _ in range(C):
-            total = rank_one(total, above, size, rows - 1, patches, None)
-            above += rows * size
-            patches += row
+            total = rank_one(total, weights, size, rows - 1, patch, None)
+            weights += rows * size
+            patch += row
         store(total, target, row, rows - 1, None)
-        target += rows * row
+        above, patches, target = above + weight_step(C, zero), patches + patch_step(C, zero), target + rows * row

@@ -43,7 +43,7 @@ from fastnn.kernels.winograd import (
     can_be,
     channels_of_patches,
 )
-from fastnn.kernels.winograd_tiles import PLACES, Pair, grid_of, run_at, transform_patches
+from fastnn.kernels.winograd_tiles import PLACES, Pair, grid_of, patch_step, run_at, transform_patches
 
 # Panels that are added up at a time, at most: with vectors of 16, as many terms of a sum as BLOCK. And the bytes of patches
 # and dz's: they stay in the second-level cache beside some of the sums.
@@ -57,9 +57,9 @@ def _cycles(sizes, zero):
     """A sample's time by `winograd_theta` and by `theta_gradient`, and what comes once."""
     _, C, K, H, _, H_out, W_out = sizes
     width, grid = lanes(zero), grid_of(sizes)
-    vectors, tiles = -(-K // width), grid[0] * grid[1]
+    vectors, tiles, rows = -(-K // width), grid[0] * grid[1], -(-C // full_rows(zero)) * full_rows(zero)
     runs = grid[0] * -(-grid[1] // width) + tiles / (VECTORS * width)
-    fewer = 1.0 * PLACES * tiles * C * vectors / PEAK + runs * PATCH_CYCLES * C + GRADIENT_CYCLES * tiles * vectors
+    fewer = 1.0 * PLACES * tiles * rows * vectors / PEAK + runs * PATCH_CYCLES * C + GRADIENT_CYCLES * tiles * vectors
     direct = 9.0 * H_out * W_out * C * vectors / PEAK + PLANE_CYCLES * C * H * -(-W_out // width)
     return fewer, direct, 1.0 * SUM_CYCLES * PLACES * C * vectors
 
@@ -117,17 +117,11 @@ def _layout(scratch, sizes, zero):
     patches = sums + PLACES * C * row
     patches = -(-patches // LINE) * LINE
     beyond = (VECTORS * TALLEST + 1) * vector
-    gradients = patches + panels * PLACES * VECTORS * channels_of_patches(C, zero) * vector + beyond
+    gradients = patches + panels * PLACES * patch_step(channels_of_patches(C, zero), zero) + beyond
     gradients = -(-gradients // LINE) * LINE
-    squares = gradients + PLACES * panels * VECTORS * lanes(zero) * row
+    squares = gradients + PLACES * line_apart(panels * VECTORS * lanes(zero) * row)
     nothing = squares + 4 * lanes(zero) * vector
     return sums, patches, gradients, squares, nothing, nothing + 3 * vector, row
-
-
-@compiled
-def _patch_bytes(C, zero):
-    """Of a panel."""
-    return PLACES * VECTORS * C * lanes(zero) * element_size(zero)
 
 
 @shared
@@ -146,13 +140,16 @@ def winograd_theta(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
     tiles = m * grid[0] * grid[1]
     for t in range(0, tiles, panels * wide):
         behind = min(t + panels * wide, tiles)
-        gradients = (where[2], panels * wide * row, row)
+        gradients = (where[2], line_apart(panels * wide * row), row)
         _transform_gradients(dz, sizes, (t, behind), gradients, where[3], zero)
         for c in range(0, C, channels):
             some = (m, min(channels, C - c), K, H, W, H_out, W_out)
-            source, bytes_ = (image[0] + c * image[2], image[1], image[2], image[3], image[4]), _patch_bytes(some[1], zero)
+            source, bytes_ = (
+                (image[0] + c * image[2], image[1], image[2], image[3], image[4]),
+                PLACES * patch_step(some[1], zero),
+            )
             for p in range(t, behind, wide):
-                lines = (where[1] + (p - t) // wide * bytes_, some[1] * wide * size, wide * size, wide)
+                lines = (where[1] + (p - t) // wide * bytes_, patch_step(some[1], zero), wide * size)
                 here = (p, min(p + wide, behind))
                 transform_patches(source, some, (window[4], window[5]), here, lines, where[4], zero)
             sums = (where[0] + PLACES * c * row, row)
@@ -222,7 +219,7 @@ def _add_products(
     size, width = element_size(zero), lanes(zero)
     for place in range(PLACES):
         k = 0
-        above = (patches[0] + place * C * VECTORS * width * size, patches[1])
+        above = (patches[0] + place * patch_step(C, zero), patches[1])
         while k < K:
             columns, tall = columns_of(K - k, width), rows_of(tall_form(zero))
             beside = (gradients[0] + place * gradients[1] + k * size, gradients[2])
