@@ -203,7 +203,14 @@ def test_taken_where_channels_are_many(zero):
     for m, C, K, size in ((32, 64, 64, 28), (16, 128, 128, 14), (64, 32, 64, 26), (8, 32, 32, 32), (512, 64, 64, 32)):
         assert all(choice for choice, _ in taken(AUTO, *sizes_of(m, C, K, size), zero))
         assert not any(choice for choice, _ in taken(DIRECT, *sizes_of(m, C, K, size), zero))
-    for m, C, K, size in ((64, 1, 32, 28), (32, 3, 32, 32), (64, 1, 1, 28), (8, 64, 64, 1), (1, 512, 512, 7)):
+    for m, C, K, size in (
+        (64, 1, 32, 28),
+        (64, 2, 16, 28),
+        (64, 1, 1, 28),
+        (64, 64, 1, 28),
+        (8, 64, 64, 1),
+        (1, 512, 512, 7),
+    ):
         assert not any(choice for choice, _ in taken(AUTO, *sizes_of(m, C, K, size), zero))
     sizes, _ = sizes_of(32, 64, 64, 28)
     for other in ((3, 3, 2, 1, 1, 1, 1, 1), (3, 3, 1, 1, 1, 1, 1, 2), (1, 9, 1, 1, 1, 1, 1, 1), (3, 1, 1, 1, 1, 1, 1, 1)):

@@ -41,14 +41,15 @@ PATCH_BYTES = 512 * 1024
 
 # Cycles, as measured: of a run's patches for each channel, of its cells for each k, and of each (k, c) of theta; of each of
 # the three lines that `correlate` copies of a row of the image, by vectors. Products reach PEAK of what the tile can.
-PATCH_CYCLES, CELL_CYCLES, WEIGHT_CYCLES, PLANE_CYCLES, PEAK = 90, 60, 30, 14, 0.9
+# To store a tile takes as long as STORED more channels.
+PATCH_CYCLES, CELL_CYCLES, WEIGHT_CYCLES, PLANE_CYCLES, PEAK, STORED = 75, 35, 30, 14, 0.9, 2
 # Of transformed weights: each panel reads all of them, from a third-level cache where they are many. With twice as many,
 # 512 x 512 in float64, it took 2.5 times as long as `correlate`.
 WEIGHT_BYTES = 16 * 1024 * 1024
 
 
 @compiled
-def _cycles(sizes, window, zero):
+def sample_cycles(sizes, window, zero):
     """A sample's time by `winograd` and by `correlate`, which leaves out most taps that meet nothing but padding."""
     _, C, K, H, _, H_out, W_out = sizes
     width, rows, grid, inside = lanes(zero), full_rows(zero), grid_of(sizes), 0
@@ -56,7 +57,7 @@ def _cycles(sizes, window, zero):
         first, behind = reached(H, H_out, r - window[4], 1)
         inside += behind - first
     runs = grid[0] * -(-grid[1] // width) + grid[0] * grid[1] / (VECTORS * width)  # a panel's end cuts one in two
-    products = 1.0 * PLACES * C * -(-K // rows) * rows * grid[0] * grid[1] / width
+    products = 1.0 * PLACES * (C + STORED) * -(-K // rows) * rows * grid[0] * grid[1] / width
     fewer = products / PEAK + runs * (PATCH_CYCLES * C + CELL_CYCLES * K)
     products = 3.0 * C * rows_of_time(K, zero) * inside * W_out / width
     return fewer, products / PEAK + PLANE_CYCLES * C * H * -(-W_out // width)
@@ -75,7 +76,7 @@ def takes(algorithm, sizes, window, zero):
     """Whether `winograd` sums windows: where it can, and, if it may choose, by the cycles of both."""
     if not can_be(algorithm, sizes, window, zero) or algorithm == WINOGRAD:
         return can_be(algorithm, sizes, window, zero)
-    (fewer, direct), grid, rows = _cycles(sizes, window, zero), grid_of(sizes), full_rows(zero)
+    (fewer, direct), grid, rows = sample_cycles(sizes, window, zero), grid_of(sizes), full_rows(zero)
     unused = -(sizes[0] * grid[0] * grid[1]) % lanes(zero)
     more = 1.0 * sizes[1] * (WEIGHT_CYCLES * sizes[2] + PLACES * unused * -(-sizes[2] // rows) * rows / lanes(zero))
     return sizes[0] * fewer + more < sizes[0] * direct
@@ -85,7 +86,7 @@ def takes(algorithm, sizes, window, zero):
 def windows_bytes(sizes, window, algorithm, zero):
     """The scratch of `windows_summed`, for so many samples or fewer: `takes` is true of some only if a sample is faster."""
     most = correlate_bytes(sizes, window, zero)
-    fewer, direct = _cycles(sizes, window, zero)
+    fewer, direct = sample_cycles(sizes, window, zero)
     if can_be(algorithm, sizes, window, zero) and (algorithm == WINOGRAD or fewer < direct):
         return _layout(0, sizes, zero)[5] + LINE + most
     return most
