@@ -34,6 +34,8 @@ REFUSED = [
     (Conv2D(2, 3, dilation=(1, 2)), (1, 4, 4), ValueError, "the window is larger than the padded image: expected dilation"),
     (Conv2D(2, 3, groups=2.0), (2, 4, 4), ValueError, "groups: expected a positive int, got 2.0"),
     (Conv2D(2, 3, groups=0), (2, 4, 4), ValueError, "groups: expected a positive int, got 0"),
+    (Conv2D(2, 3, algorithm="fft"), (2, 4, 4), ValueError, "algorithm: expected one of auto, direct, got 'fft'"),
+    (Conv2D(2, 3, algorithm=["auto"]), (2, 4, 4), ValueError, "algorithm: expected one of auto, direct, got ['auto']"),
     (Conv2D(4, 3, groups=2), (3, 4, 4), ValueError, "groups: expected a positive divisor of C and of K"),
     (Conv2D(3, 3, groups=2), (4, 4, 4), ValueError, "groups: expected a positive divisor of C and of K"),
     (ConvTranspose2D(2.0, 3), (1, 4, 4), ValueError, "filters: expected a positive int, got 2.0"),

@@ -10,6 +10,7 @@ from numba import njit
 from fastnn import kernels, reference
 from fastnn.constants import ACTIVATION_CODES, AUTO, DIRECT, WINOGRAD
 from fastnn.kernels.winograd import PATCH_BYTES, takes, windows_bytes
+from fastnn.kernels.winograd_theta import NEAR_BYTES, theta_bytes, theta_takes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")  # NumPy's word on infinity - infinity
 
@@ -23,6 +24,10 @@ def forward(a, theta, b, P, groups=1, out=None, activation="identity", algorithm
 
 def dz_to_da(dz, theta, size, P, groups=1, out=None, algorithm=WINOGRAD):
     return kernels.conv2d_dz_to_da.core(dz, theta, size, ONE, P, out, ONE, groups, algorithm)
+
+
+def dz_to_dtheta(a, dz, P, groups=1, out=None, algorithm=WINOGRAD):
+    return kernels.conv2d_dz_to_dtheta.core(a, dz, (3, 3), ONE, P, out, ONE, groups, algorithm)
 
 
 def uniform(rng, shape, dtype):
@@ -40,6 +45,7 @@ def draw(rng):
 
 LARGE = [
     ((2, 200, 9, 11), (20, 200, 3, 3), (1, 1), 1),  # two blocks of channels, the second one added
+    ((5, 13, 30, 27), (70, 13, 3, 3), (1, 1), 1),  # several panels, and columns of three vectors or two
     ((3, 17, 70, 5), (11, 17, 3, 3), (0, 2), 1),
     ((1, 9, 6, 150), (30, 9, 3, 3), (1, 0), 1),  # several runs a row
 ]
@@ -56,12 +62,15 @@ def check(setting, dtype, make):
     a, theta, b = make((m, C, H, W)), make(weights), make(weights[:1])
     wide = [np.asarray(x, np.float64) for x in (a, theta, b)]
     z = reference.conv2d_forward(*wide, 1, P, groups=groups)
-    dz, outs = make(z.shape), [make(shape, True) for shape in (z.shape, a.shape)]
+    dz, outs = make(z.shape), [make(shape, True) for shape in (z.shape, a.shape, theta.shape)]
     for out in outs:
         out[...] = np.nan
     assert_near(forward(a, theta, b, P, groups, outs[0]), z, 1 + 9 * weights[1])
-    da = reference.conv2d_dz_to_da(np.asarray(dz, np.float64), wide[1], (H, W), 1, P, groups=groups)
+    wide_dz = np.asarray(dz, np.float64)
+    da = reference.conv2d_dz_to_da(wide_dz, wide[1], (H, W), 1, P, groups=groups)
     assert_near(dz_to_da(dz, theta, (H, W), P, groups, outs[1]), da, 9 * weights[0] // groups)
+    dtheta = reference.conv2d_dz_to_dtheta(wide[0], wide_dz, 3, 1, P, groups=groups)
+    assert_near(dz_to_dtheta(a, dz, P, groups, outs[2]), dtheta, m * z.shape[2] * z.shape[3])
 
 
 @BOTH_DTYPES
@@ -98,6 +107,9 @@ def test_bits_depend_on_no_address(dtype):
     a, theta, b = uniform(rng, (3, 9, 11, 13), dtype), uniform(rng, (12, 9, 3, 3), dtype), uniform(rng, (12,), dtype)
     results = {forward(*(guarded(x, before) for x in (a, theta, b)), ONE).tobytes() for before in (True, False)}
     assert len(results) == 1
+    dz = uniform(rng, (3, 12, 11, 13), dtype)
+    results = {dz_to_dtheta(guarded(a, before), guarded(dz, before), ONE).tobytes() for before in (True, False)}
+    assert len(results) == 1
 
 
 @BOTH_DTYPES
@@ -106,7 +118,11 @@ def test_error(C, dtype):
     """It stays within the bound of the direct sum: all other tests rely on that."""
     rng = np.random.default_rng(5)
     a, theta, b = uniform(rng, (4, C, 14, 14), dtype), uniform(rng, (16, C, 3, 3), dtype), uniform(rng, (16,), dtype)
-    assert_near(forward(a, theta, b, ONE), reference.conv2d_forward(*map(np.float64, (a, theta, b)), 1, 1), 1 + 9 * C)
+    z = reference.conv2d_forward(*map(np.float64, (a, theta, b)), 1, 1)
+    assert_near(forward(a, theta, b, ONE), z, 1 + 9 * C)
+    dz = uniform(rng, z.shape, dtype)
+    dtheta = reference.conv2d_dz_to_dtheta(*map(np.float64, (a, dz)), 3, 1, 1)
+    assert_near(dz_to_dtheta(a, dz, ONE), dtheta, 4 * 14 * 14)
 
 
 @BOTH_DTYPES
@@ -118,6 +134,8 @@ def test_integers_are_exact(dtype):
     dz = rng.integers(-3, 4, z.shape).astype(dtype)
     da = reference.conv2d_dz_to_da(*map(np.float64, (dz, theta)), (9, 8), 1, 1)
     assert np.array_equal(dz_to_da(dz, theta, (9, 8), ONE), da)
+    dtheta = reference.conv2d_dz_to_dtheta(*map(np.float64, (a, dz)), 3, 1, 1)
+    assert np.array_equal(dz_to_dtheta(a, dz, ONE), dtheta)
 
 
 def assert_same_kinds(got, wanted):
@@ -141,6 +159,11 @@ def test_what_is_not_finite_stays_where_it_is(special, dtype):
         for g in ("identity", "tanh"):
             z = reference.conv2d_forward(*map(np.float64, (spoilt, theta, b)), 1, 1, activation=g)
             assert_same_kinds(forward(spoilt, theta, b, ONE, activation=g), z)
+        dz = uniform(rng, (9, 11, 9, 8), dtype)
+        dtheta = reference.conv2d_dz_to_dtheta(*map(np.float64, (spoilt, dz)), 3, 1, 1)
+        assert_same_kinds(dz_to_dtheta(spoilt, dz, ONE), dtheta)
+        dtheta = reference.conv2d_dz_to_dtheta(*map(np.float64, (dz, spoilt)), 3, 1, 1)
+        assert_same_kinds(dz_to_dtheta(dz, spoilt, ONE), dtheta)
         da = reference.conv2d_dz_to_da(*map(np.float64, (spoilt[:, :, 1:, 1:], theta[:6])), (8, 7), 1, 1)
         assert_same_kinds(dz_to_da(spoilt[:, :, 1:, 1:].copy(), theta[:6], (8, 7), ONE), da)
     theta[3, 2, 0, 1] = special
@@ -155,6 +178,10 @@ def test_overflow_within_a_transform(dtype):
     a[1, 3, 2, 1:4], theta[:, 3, 1, 1] = [most, -most, most], 1e-30
     assert_same_kinds(forward(a, theta, b, ONE) / most, reference.conv2d_forward(a, theta, b, 1, 1) / most)
     assert np.isfinite(forward(a, theta, b, ONE)).all()
+    dz = np.full((2, 8, 6, 6), 1e-30, dtype)
+    dtheta = reference.conv2d_dz_to_dtheta(a, dz, 3, 1, 1) / most
+    assert np.isfinite(dtheta).all()
+    assert_same_kinds(dz_to_dtheta(a, dz, ONE) / most, dtheta)
 
 
 # When it is taken ------------------------------------------------------------------------------------------------------
@@ -162,7 +189,9 @@ def test_overflow_within_a_transform(dtype):
 
 @njit
 def taken(algorithm, sizes, window, zero):
-    return takes(algorithm, sizes, window, zero), windows_bytes(sizes, window, algorithm, zero)
+    """Whether windows are summed so, and gradients; and the scratch of both."""
+    z = takes(algorithm, sizes, window, zero), windows_bytes(sizes, window, algorithm, zero)
+    return z, (theta_takes(algorithm, sizes, window, zero), theta_bytes(sizes, window, algorithm, zero))
 
 
 def sizes_of(m, C, K, size, P=1):
@@ -172,28 +201,37 @@ def sizes_of(m, C, K, size, P=1):
 @pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
 def test_taken_where_channels_are_many(zero):
     for m, C, K, size in ((32, 64, 64, 28), (16, 128, 128, 14), (64, 32, 64, 26), (8, 32, 32, 32), (512, 64, 64, 32)):
-        assert taken(AUTO, *sizes_of(m, C, K, size), zero)[0]
-        assert not taken(DIRECT, *sizes_of(m, C, K, size), zero)[0]
-    for m, C, K, size in ((64, 1, 32, 28), (32, 3, 32, 32), (64, 1, 1, 28), (8, 64, 64, 1), (1, 512, 512, 7)):
-        assert not taken(AUTO, *sizes_of(m, C, K, size), zero)[0]
+        assert all(choice for choice, _ in taken(AUTO, *sizes_of(m, C, K, size), zero))
+        assert not any(choice for choice, _ in taken(DIRECT, *sizes_of(m, C, K, size), zero))
+    for m, C, K, size in (
+        (64, 1, 32, 28),
+        (64, 2, 16, 28),
+        (64, 1, 1, 28),
+        (64, 64, 1, 28),
+        (8, 64, 64, 1),
+        (1, 512, 512, 7),
+    ):
+        assert not any(choice for choice, _ in taken(AUTO, *sizes_of(m, C, K, size), zero))
     sizes, _ = sizes_of(32, 64, 64, 28)
     for other in ((3, 3, 2, 1, 1, 1, 1, 1), (3, 3, 1, 1, 1, 1, 1, 2), (1, 9, 1, 1, 1, 1, 1, 1), (3, 1, 1, 1, 1, 1, 1, 1)):
         for algorithm in (AUTO, WINOGRAD):
-            assert not taken(algorithm, sizes, other, zero)[0]
+            assert not any(choice for choice, _ in taken(algorithm, sizes, other, zero))
 
 
 @pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
 def test_scratch_is_bounded_and_enough_for_fewer_samples(zero):
-    """As conv.py has it: transformed weights and PATCH_BYTES, and 32 KB of sums of products and some lines."""
-    size = zero.itemsize
+    """As conv.py has it, and 64 KB of sums of products and some lines. A vector has 64 bytes at most."""
+    size, columns = zero.itemsize, 3 * 64 // zero.itemsize
     for C, K, side in ((16, 16, 9), (3, 40, 28), (64, 64, 28), (128, 128, 14), (1000, 64, 7), (8, 8, 2), (20, 9, 5)):
+        row = (-(-K * size // 64) + 1) * 64
+        bounds = (16 * (K + 7) * C * size, 16 * row * C + max(NEAR_BYTES, 16 * columns * row))
         for P in (0, 1, 2):
             sizes, window = sizes_of(10**6, C, K, side, P)
             if sizes[5] < 1:
                 continue
-            direct = taken(DIRECT, sizes, window, zero)[1]
-            assert taken(WINOGRAD, sizes, window, zero)[1] <= direct + 16 * (K + 7) * C * size + PATCH_BYTES + 2**15
-            for m in (1, 2, 3, 5, 17, 1000):
-                some = (m, *sizes[1:])
-                if taken(AUTO, some, window, zero)[0]:
-                    assert taken(AUTO, sizes, window, zero)[1] > direct
+            for step, bound in enumerate(bounds):
+                direct = taken(DIRECT, sizes, window, zero)[step][1]
+                assert taken(WINOGRAD, sizes, window, zero)[step][1] <= direct + bound + PATCH_BYTES + 2**16
+                for m in (1, 2, 3, 5, 17, 1000):
+                    if taken(AUTO, (m, *sizes[1:]), window, zero)[step][0]:
+                        assert taken(AUTO, sizes, window, zero)[step][1] > direct

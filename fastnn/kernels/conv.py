@@ -9,7 +9,9 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
     planes   max(PLANE_BYTES, c p (h + 1) W' size) + 2 LINE c p, and 8 for each tap of them
     forward  planes, and theta in whole tiles of rows; for windows of 3 x 3 and where it may be faster (winograd.py), also 16
              K C size, K in whole tiles of rows, and PATCH_BYTES
-    dtheta   planes, max(SUMS_BYTES, dtheta in whole vectors of k), and BLOCK cells of dz in whole tiles of k
+    dtheta   planes, max(SUMS_BYTES, dtheta in whole vectors of k), and BLOCK cells of dz in whole tiles of k; for windows of
+             3 x 3 and where it may be faster (winograd_theta.py), also 16 C R + max(NEAR_BYTES, 16 T R) + PATCH_BYTES, R
+             being the bytes of K in an odd number of lines and T the columns of a tile
     da       what forward needs from dz; or, scattered, max(2 RING_BYTES, C f_h f_w (h + 1) W' size)
              + 2 LINE C f_h f_w
     single channels, depthwise
@@ -33,8 +35,9 @@ from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here, put_back
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.overlap import apart
-from fastnn.kernels.theta_gradient import bias_gradient, gradient_bytes, theta_gradient
+from fastnn.kernels.theta_gradient import bias_gradient
 from fastnn.kernels.winograd import windows_bytes, windows_summed
+from fastnn.kernels.winograd_theta import theta_bytes, theta_summed
 
 
 @compiled
@@ -79,13 +82,15 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
 
 
 @compiled
-def theta_bytes(sizes, window, zero):
+def dtheta_bytes(sizes, window, algorithm, zero):
     """The scratch of `theta_groups`."""
-    return depthwise_bytes(sizes, window, zero) if is_depthwise(sizes, window) else gradient_bytes(sizes, window, zero)
+    return (
+        depthwise_bytes(sizes, window, zero) if is_depthwise(sizes, window) else theta_bytes(sizes, window, algorithm, zero)
+    )
 
 
 @compiled
-def theta_groups(sizes, window, groups, a, dz, dtheta, scratch, zero):
+def theta_groups(sizes, window, groups, algorithm, a, dz, dtheta, scratch, zero):
     """(17) on places; what belongs to a k of dtheta is contiguous."""
     C, K = sizes[1], sizes[2]
     if is_depthwise(sizes, window):
@@ -94,7 +99,8 @@ def theta_groups(sizes, window, groups, a, dz, dtheta, scratch, zero):
     for g in range(groups):
         source, step_n, step_k, _, _ = group_of(dz, g * K, True)
         results = (dtheta[0] + g * K * dtheta[1], dtheta[1])
-        theta_gradient(sizes, window, group_of(a, g * C, True), (source, step_n, step_k), results, scratch, zero)
+        images, gradients = group_of(a, g * C, True), (source, step_n, step_k)
+        theta_summed(algorithm, sizes, window, images, gradients, results, scratch, zero)
 
 
 @compiled
@@ -177,8 +183,9 @@ def conv2d_dz_to_dtheta(
     gradients, target, K_g = contiguous(dz), contiguous(dtheta), K // groups
     sizes = (m, C, K_g, a.shape[2], a.shape[3], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
-    scratch = empty(theta_bytes(sizes, window, zero) // a.itemsize + 1, zero)
-    theta_groups(sizes, window, groups, place_of(a), place_of(gradients), place_of(target), address(scratch), zero)
+    scratch = empty(dtheta_bytes(sizes, window, algorithm, zero) // a.itemsize + 1, zero)
+    given, results = place_of(gradients), place_of(target)
+    theta_groups(sizes, window, groups, algorithm, place_of(a), given, results, address(scratch), zero)
     in_use_until_here(scratch)
     in_use_until_here(gradients)
     put_back(target, dtheta)

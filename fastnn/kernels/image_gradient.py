@@ -6,7 +6,7 @@ of dz with the taps in reverse, stride 1 and dilation n D / S; nothing is multip
 would copy more than it computes with, scatter.py takes its place.
 """
 
-from fastnn.constants import IDENTITY
+from fastnn.constants import DIRECT, IDENTITY, WINOGRAD
 from fastnn.kernels.correlate import pack_weights, packed_weights, rows_of_time
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
@@ -15,7 +15,7 @@ from fastnn.kernels.scatter import scatter, scatter_bytes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.tiles import lanes, most_rows
-from fastnn.kernels.winograd import takes, windows_bytes, windows_summed
+from fastnn.kernels.winograd import can_be, sample_cycles, takes, windows_bytes, windows_summed
 
 
 @compiled
@@ -43,18 +43,14 @@ def plane_of(q_h, q_w, sizes, window):
 def scatters(algorithm, sizes, window, zero):
     """Whether to scatter, by the cycles of a sample: two vectors of products each, and what else was measured.
 
-    Not where `winograd` takes it. `correlate` multiplies the padding beside dz too, copies each plane at 3 cycles a vector,
-    and puts results with a stride in their places at 12. A scatter stores a vector of cols in 2 and adds it in 2; a row of
-    da costs 40, of a channel 25.
+    `correlate` multiplies the padding beside dz too, copies each plane at 3 cycles a vector, and puts results with a stride
+    in their places at 12. A scatter stores a vector of cols in 2 and adds it in 2; a row of da costs 40, of a channel 25.
+    Beside `winograd`, whose cycles have one vector of products each, so have these.
     """
     _, C, K, H, W, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
     if f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0:
         return False  # dz is its own plane
-    if f_h == 3 and f_w == 3:
-        turned, taps, _, _ = plane_of(0, 0, sizes, window)
-        if takes(algorithm, turned, taps, zero):
-            return False
     width, taps, rows = lanes(zero), f_h * f_w, most_rows(zero)
     strided = S_h > 1 or S_w > 1
     gather = H_out * (W // S_w) * rows_of_time(C, zero) * K * taps // 2
@@ -62,13 +58,21 @@ def scatters(algorithm, sizes, window, zero):
     products = H_out * W_out * (-(-C * taps // rows) * rows * K // 2 + 2 * C * taps)
     vectors = -(-(W // S_w) // width) * 2 * taps // S_h
     sums = H * (40 * phases(f_w, S_w, D_w) + C * (25 * phases(f_w, S_w, D_w) + vectors))
+    turned, met, _, _ = plane_of(0, 0, sizes, window)
+    if takes(algorithm, turned, met, zero):
+        return algorithm != WINOGRAD and 2 * products + sums * width < sample_cycles(turned, met, zero)[0] * width
     return products + sums * width < gather
 
 
 @shared
 def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
-    """The scratch of `image_gradient`: the weights of a plane, and what `correlate` needs for the largest."""
-    most = scatter_bytes(sizes, window, zero) if scatters(algorithm, sizes, window, zero) else 0
+    """The scratch of `image_gradient`, for so many samples or fewer: weights of a plane, and what the largest's sums need.
+
+    Where `winograd` may be taken, it depends on their number whether to scatter.
+    """
+    turned, met, _, _ = plane_of(0, 0, sizes, window)
+    may = can_be(algorithm, turned, met, zero) or scatters(DIRECT, sizes, window, zero)
+    most = scatter_bytes(sizes, window, zero) if may else 0
     for q_h in range(phases(window[0], window[2], window[6])):
         for q_w in range(phases(window[1], window[3], window[7])):
             turned, taps, _, _ = plane_of(q_h, q_w, sizes, window)

@@ -8,7 +8,7 @@ import numpy as np
 
 from fastnn import plan
 from fastnn.constants import IDENTITY
-from fastnn.kernels.conv import da_bytes, forward_bytes, forward_groups, image_groups, theta_bytes, theta_groups
+from fastnn.kernels.conv import da_bytes, dtheta_bytes, forward_bytes, forward_groups, image_groups, theta_groups
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import at, integers_at
 from fastnn.kernels.memory import element_size, write
@@ -51,7 +51,7 @@ def convolution(kind, geometry, m):
 @compiled
 def _bytes(sizes, window, algorithm, zero):
     """The scratch of a convolution's three steps."""
-    one_way = max(forward_bytes(sizes, window, algorithm, zero), theta_bytes(sizes, window, zero))
+    one_way = max(forward_bytes(sizes, window, algorithm, zero), dtheta_bytes(sizes, window, algorithm, zero))
     return max(one_way, da_bytes(sizes, window, algorithm, zero))
 
 
@@ -99,7 +99,7 @@ def convolve_back_at(
     bias_gradient((m, n_out[0], n_out[1] * n_out[2]), whole_rows, db, size, zero)
     images, gradients = (a, dz) if kind == plan.CONV else (dz, a)
     seen, given = place(images, image, zero), place(gradients, grid, zero)
-    theta_groups(sizes, window, groups, seen, given, results, scratch, zero)
+    theta_groups(sizes, window, groups, algorithm, seen, given, results, scratch, zero)
     if da == 0:
         return
     if kind == plan.CONV:

@@ -142,7 +142,7 @@ def theta_gradient(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
     if by_lanes:
         _sums_of_lanes(K, C, cells, channels, (sums, row), out, zero)
     else:
-        _sums_by_rows(K, C * cells, (sums, row), out, zero)
+        sums_by_rows(K, C * cells, (sums, row), out, zero)
 
 
 @compiled
@@ -159,7 +159,7 @@ def _sums_of_lanes(K, C, cells, channels, sums, out, zero):
 
 
 @compiled
-def _sums_by_rows(K, taps, sums, out, zero):
+def sums_by_rows(K, taps, sums, out, zero):
     """Sums -> dtheta where lanes are k: squares are transposed."""
     size, width, square = element_size(zero), lanes(zero), tile(zero, lanes(zero), 1)
     for tap in range(0, taps, width):

@@ -112,7 +112,7 @@ def _pack_lines(column, dz, counts, target):
 
 
 @compiled
-def _columns(K, width):
+def columns_of(K, width):
     """Columns of the next panel, of K that are left: of two vectors where that leaves none of a single one."""
     vectors = -(-K // width)
     return min(K, (2 if vectors == 2 or vectors == 4 else VECTORS) * width)
@@ -127,14 +127,14 @@ def add_rows(planes, counts, dz, sums, room, zero):
     for p in range(0, cells, near):
         count, k, block = min(near, cells - p), 0, panel
         while k < K:
-            columns = _columns(K - k, width)
+            columns = columns_of(K - k, width)
             for n in range(samples):
                 source = dz[0] + n * dz[1] + k * dz[2] + p * size
                 pack_panels(source, size, dz[2], count, columns, block + n * count * VECTORS * width * size, 0, zero)
             k, block = k + columns, block + BLOCK * VECTORS * width * size
         k, block, lines = 0, panel, (planes[0] + p * size, planes[1], count, samples)
         while k < K:
-            columns, corner = _columns(K - k, width), (sums[0] + k * size, sums[1])
+            columns, corner = columns_of(K - k, width), (sums[0] + k * size, sums[1])
             if columns > 2 * width:
                 _add_panel(form(zero, full_rows(zero), VECTORS), lines, taps, block, corner, room)
             elif columns > width:

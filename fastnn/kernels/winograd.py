@@ -25,7 +25,15 @@ from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import form, full_rows, lanes, rank_one, store, zero_of, zeros
-from fastnn.kernels.winograd_tiles import PLACES, grid_of, transform_patches, transform_sums, transform_weights
+from fastnn.kernels.winograd_tiles import (
+    PLACES,
+    grid_of,
+    patch_step,
+    transform_patches,
+    transform_sums,
+    transform_weights,
+    weight_step,
+)
 
 # Of transformed patches, so that they stay in a second-level cache of 1 MB beside the weights that stream by.
 PATCH_BYTES = 512 * 1024
@@ -33,14 +41,15 @@ PATCH_BYTES = 512 * 1024
 
 # Cycles, as measured: of a run's patches for each channel, of its cells for each k, and of each (k, c) of theta; of each of
 # the three lines that `correlate` copies of a row of the image, by vectors. Products reach PEAK of what the tile can.
-PATCH_CYCLES, CELL_CYCLES, WEIGHT_CYCLES, PLANE_CYCLES, PEAK = 90, 60, 30, 14, 0.9
+# To store a tile takes as long as STORED more channels.
+PATCH_CYCLES, CELL_CYCLES, WEIGHT_CYCLES, PLANE_CYCLES, PEAK, STORED = 75, 35, 30, 14, 0.9, 2
 # Of transformed weights: each panel reads all of them, from a third-level cache where they are many. With twice as many,
 # 512 x 512 in float64, it took 2.5 times as long as `correlate`.
 WEIGHT_BYTES = 16 * 1024 * 1024
 
 
 @compiled
-def _cycles(sizes, window, zero):
+def sample_cycles(sizes, window, zero):
     """A sample's time by `winograd` and by `correlate`, which leaves out most taps that meet nothing but padding."""
     _, C, K, H, _, H_out, W_out = sizes
     width, rows, grid, inside = lanes(zero), full_rows(zero), grid_of(sizes), 0
@@ -48,14 +57,14 @@ def _cycles(sizes, window, zero):
         first, behind = reached(H, H_out, r - window[4], 1)
         inside += behind - first
     runs = grid[0] * -(-grid[1] // width) + grid[0] * grid[1] / (VECTORS * width)  # a panel's end cuts one in two
-    products = 1.0 * PLACES * C * -(-K // rows) * rows * grid[0] * grid[1] / width
+    products = 1.0 * PLACES * (C + STORED) * -(-K // rows) * rows * grid[0] * grid[1] / width
     fewer = products / PEAK + runs * (PATCH_CYCLES * C + CELL_CYCLES * K)
     products = 3.0 * C * rows_of_time(K, zero) * inside * W_out / width
     return fewer, products / PEAK + PLANE_CYCLES * C * H * -(-W_out // width)
 
 
 @compiled
-def _can(algorithm, sizes, window, zero):
+def can_be(algorithm, sizes, window, zero):
     """Whether `winograd` is right for these windows, whatever it takes."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
     few = PLACES * sizes[1] * sizes[2] * element_size(zero) <= WEIGHT_BYTES
@@ -65,9 +74,9 @@ def _can(algorithm, sizes, window, zero):
 @compiled
 def takes(algorithm, sizes, window, zero):
     """Whether `winograd` sums windows: where it can, and, if it may choose, by the cycles of both."""
-    if not _can(algorithm, sizes, window, zero) or algorithm == WINOGRAD:
-        return _can(algorithm, sizes, window, zero)
-    (fewer, direct), grid, rows = _cycles(sizes, window, zero), grid_of(sizes), full_rows(zero)
+    if not can_be(algorithm, sizes, window, zero) or algorithm == WINOGRAD:
+        return can_be(algorithm, sizes, window, zero)
+    (fewer, direct), grid, rows = sample_cycles(sizes, window, zero), grid_of(sizes), full_rows(zero)
     unused = -(sizes[0] * grid[0] * grid[1]) % lanes(zero)
     more = 1.0 * sizes[1] * (WEIGHT_CYCLES * sizes[2] + PLACES * unused * -(-sizes[2] // rows) * rows / lanes(zero))
     return sizes[0] * fewer + more < sizes[0] * direct
@@ -77,8 +86,8 @@ def takes(algorithm, sizes, window, zero):
 def windows_bytes(sizes, window, algorithm, zero):
     """The scratch of `windows_summed`, for so many samples or fewer: `takes` is true of some only if a sample is faster."""
     most = correlate_bytes(sizes, window, zero)
-    fewer, direct = _cycles(sizes, window, zero)
-    if _can(algorithm, sizes, window, zero) and (algorithm == WINOGRAD or fewer < direct):
+    fewer, direct = sample_cycles(sizes, window, zero)
+    if can_be(algorithm, sizes, window, zero) and (algorithm == WINOGRAD or fewer < direct):
         return _layout(0, sizes, zero)[5] + LINE + most
     return most
 
@@ -94,7 +103,7 @@ def windows_summed(algorithm, sizes, window, image, weights, out, scratch, zero)
 
 
 @compiled
-def _channels(C, zero):
+def channels_of_patches(C, zero):
     """How many channels go together: at most PATCH_BYTES of patches, and about as many each time."""
     most = max(1, PATCH_BYTES // (PLACES * VECTORS * lanes(zero) * element_size(zero)))
     return max(1, -(-C // max(1, -(-C // most))))
@@ -102,12 +111,13 @@ def _channels(C, zero):
 
 @compiled
 def _layout(scratch, sizes, zero):
-    """Addresses in scratch: weights, patches, sums, zeros, ones, and the end. Behind patches and sums is a vector."""
+    """Addresses in scratch: weights, patches, sums, zeros, ones, and the end. A vector behind sums is read."""
     vector = lanes(zero) * element_size(zero)
     weights = -(-scratch // LINE) * LINE
-    patches = weights + -(-sizes[2] // full_rows(zero)) * full_rows(zero) * PLACES * sizes[1] * element_size(zero)
-    patches = -(-patches // LINE) * LINE
-    sums = patches + (PLACES * VECTORS * _channels(sizes[1], zero) + 1) * vector
+    channels = channels_of_patches(sizes[1], zero)
+    blocks = -(-sizes[1] // channels) * -(-sizes[2] // full_rows(zero))
+    patches = weights + blocks * PLACES * weight_step(channels, zero)
+    sums = patches + PLACES * patch_step(channels, zero)
     nothing = sums + (PLACES * VECTORS * full_rows(zero) + 1) * vector
     ones = nothing + 3 * vector
     return weights, patches, sums, nothing, ones, ones + VECTORS * vector
@@ -117,7 +127,7 @@ def _layout(scratch, sizes, zero):
 def winograd(sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float) -> None:
     """All samples of one group, with the arguments of `correlate`; the cells of a row of image and out are neighbours."""
     m, C, K, H, W, H_out, W_out = sizes
-    size, wide, rows, channels = element_size(zero), VECTORS * lanes(zero), full_rows(zero), _channels(C, zero)
+    size, wide, rows, channels = element_size(zero), VECTORS * lanes(zero), full_rows(zero), channels_of_patches(C, zero)
     where = _layout(scratch, sizes, zero)
     for place in range(where[2], where[4], size):
         write(zero, place)
@@ -128,20 +138,19 @@ def winograd(sizes: Sizes, window: Window, image: Images, weights: Weights, out:
     each = grid[0] * grid[1]
     tiles, done, again = m * each, 0, (0, 0)
     for t in range(0, tiles, wide):
-        behind, finite = min(t + wide, tiles), True
+        behind, finite, above = min(t + wide, tiles), True, where[0]
         for c in range(0, C, channels):
             some = (m, min(channels, C - c), K, H, W, H_out, W_out)
             source = (image[0] + c * image[2], image[1], image[2], image[3], image[4])
-            lines = (where[1], some[1] * wide * size, wide * size, wide)
+            lines = (where[1], patch_step(some[1], zero), wide * size)
             transform_patches(source, some, (window[4], window[5]), (t, behind), lines, where[3], zero)
-            above = where[0] + PLACES * c * -(-K // rows) * rows * size
             for k in range(0, K, rows):
                 last = min(rows, K - k) - 1
                 bias = (weights[1] + k * weights[2], weights[2], last, where[4]) if c == 0 else (where[3], 0, last, where[3])
                 _products(above, where[1], some[1], bias, where[2], behind - t, zero)
-                above += PLACES * some[1] * rows * size
+                above += PLACES * weight_step(some[1], zero)
                 cells = (out[0] + k * out[2], out[1], out[2], out[3], out[4])
-                sums = (where[2], rows * wide * size, wide * size, wide)
+                sums = (where[2], rows * wide * size, wide * size)
                 if transform_sums(sums, last, sizes, (t, behind), cells, c, zero) == 0:
                     finite = False
         complete = behind // each
@@ -188,9 +197,10 @@ def _sums(kind, above, patches, C, bias, target):
         total = t
         if place == 5:
             total = rank_one(total, bias[0], bias[1], bias[2], bias[3], None)
+        weights, patch = above, patches
         for _ in range(C):
-            total = rank_one(total, above, size, rows - 1, patches, None)
-            above += rows * size
-            patches += row
+            total = rank_one(total, weights, size, rows - 1, patch, None)
+            weights += rows * size
+            patch += row
         store(total, target, row, rows - 1, None)
-        target += rows * row
+        above, patches, target = above + weight_step(C, zero), patches + patch_step(C, zero), target + rows * row

@@ -7,8 +7,7 @@ row, at most a vector of them, are a run. Source: Winograd (1980), Lavin and Gra
 
     grid     rows and columns of tiles in a sample
     tiles    the first of some tiles, and the one behind the last
-    lines    address of place 0 of the first tile, the steps from one place and one channel to the next, and the end of these
-             lines: how many tiles they have room for
+    lines    address of place 0 of the first tile, and the steps from one place and one channel to the next
 """
 
 import numpy as np
@@ -29,14 +28,17 @@ from fastnn.kernels.lanes import (
 )
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read
-from fastnn.kernels.planes import Images, Sizes, channels_of
+from fastnn.kernels.planes import Images, Sizes, channels_of, line_apart
 from fastnn.kernels.shared import shared
+from fastnn.kernels.simd import VECTORS
 from fastnn.kernels.tiles import added, full_rows, lanes, load, store, store_sums, tile
 
 PLACES = 16
+# Whose patches a panel's runs fill one after the other: they stay in the first-level cache until their lines are full.
+CHANNELS = 8
 
 Pair = tuple[int, int]
-Lines = tuple[int, int, int, int]
+Lines = tuple[int, int, int]
 
 
 @compiled
@@ -46,7 +48,21 @@ def grid_of(sizes):
 
 
 @compiled
-def _run(t, behind, grid, zero):
+def weight_step(C, zero):
+    """From one place to the next of transformed weights of C channels, and of patches: to other sets of the cache.
+
+    Places 12288 bytes apart, those of patches of 64 channels, took twice as long to write.
+    """
+    return line_apart(C * full_rows(zero) * element_size(zero))
+
+
+@compiled
+def patch_step(C, zero):
+    return line_apart(C * VECTORS * lanes(zero) * element_size(zero))
+
+
+@compiled
+def run_at(t, behind, grid, zero):
     """The sample, row and column of tile t, and how many tiles of the same row go with it."""
     row, j = t // grid[1], t % grid[1]
     return row // grid[0], row % grid[0], j, min(min(grid[1] - j, lanes(zero)), behind - t)
@@ -71,8 +87,8 @@ def transform_weights(packed: int, counts: Pair, channels: int, target: int, zer
                 for lane in range(0, rows, width):
                     offset, count = lane * element_size(zero), min(width, rows - lane)
                     place = target + (c - begin) * row + offset
-                    _weights(source + offset, (3 * near * row, row), (place, some * row), count, zero)
-            target += PLACES * some * row
+                    _weights(source + offset, (3 * near * row, row), (place, weight_step(some, zero)), count, zero)
+            target += PLACES * weight_step(some, zero)
 
 
 @compiled
@@ -112,12 +128,20 @@ def transform_patches(
 
     At `nothing` are zeros, two vectors and two more, for rows outside the image.
     """
+    for c in range(0, sizes[1], CHANNELS):
+        some = min(CHANNELS, sizes[1] - c)
+        source = (image[0] + c * image[2], image[1], image[2], image[3], image[4])
+        _channels(source, some, sizes, padding, tiles, (lines[0] + c * lines[2], lines[1], lines[2]), nothing, zero)
+
+
+@compiled
+def _channels(image, C, sizes, padding, tiles, lines, nothing, zero):
+    """All tiles of some channels."""
     first, step_n, step_c, step_h, step_w = image
-    C, H, W, grid, width = sizes[1], sizes[3], sizes[4], grid_of(sizes), lanes(zero)
-    t, behind = tiles
-    place = lines[0]
+    H, W, grid = sizes[3], sizes[4], grid_of(sizes)
+    (t, behind), place = tiles, lines[0]
     while t < behind:
-        n, i, j, count = _run(t, behind, grid, zero)
+        n, i, j, count = run_at(t, behind, grid, zero)
         y, x = 2 * i - padding[0], 2 * j - padding[1]
         corner, inside = first + n * step_n + y * step_h + x * step_w, (max(0, -x), W - x)
         rows = (
@@ -126,12 +150,9 @@ def transform_patches(
             _row(y + 2, H, corner + 2 * step_h, step_c, nothing),
             _row(y + 3, H, corner + 3 * step_h, step_c, nothing),
         )
-        if t - tiles[0] + width <= lines[3]:
-            _patches(rows, C, inside, (place, lines[1], lines[2]), None, zero)
-        else:
-            _patches(rows, C, inside, (place, lines[1], lines[2]), lines[3] - (t - tiles[0]), zero)
+        _patches(rows, C, inside, (place, lines[1], lines[2]), count, zero)
         t, place = t + count, place + count * element_size(zero)
-    rest = -(behind - tiles[0]) % width
+    rest = -(behind - tiles[0]) % lanes(zero)
     if rest > 0:
         for c in range(C):
             store(tile(zero, 16, 1), place + c * lines[2], lines[1], PLACES - 1, rest)
@@ -178,7 +199,7 @@ def transform_sums(lines: Lines, last: int, sizes: Sizes, tiles: Pair, out: Imag
     grid, (t, behind), size = grid_of(sizes), tiles, element_size(zero)
     source, found = lines[0], tile(zero, 1, 1)
     while t < behind:
-        n, i, j, count = _run(t, behind, grid, zero)
+        n, i, j, count = run_at(t, behind, grid, zero)
         place = out[0] + n * out[1] + 2 * i * out[3] + 2 * j * size
         cells = (sizes[5] - 2 * i, min(2 * count, sizes[6] - 2 * j))
         places = (source, lines[1], lines[2])

@@ -28,7 +28,7 @@ class Convolution(Neurons):
     def _settle(self, input_shape: Shape) -> Shape:
         """Check the settings, keep them as pairs, and return (C, H, W)."""
         self.check_activation()
-        if self.algorithm not in ALGORITHM_CODES:
+        if self.algorithm not in list(ALGORITHM_CODES):
             raise ValueError(f"algorithm: expected one of {', '.join(ALGORITHM_CODES)}, got {self.algorithm!r}")
         check_count("filters", self.filters)
         check_count("groups", self.groups)
