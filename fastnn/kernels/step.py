@@ -28,7 +28,7 @@ from fastnn.kernels.workspace import lay_out, slices_of, whole_lines
 CHUNK_ROWS, CHUNK_PARAMETERS = 128, 16384
 
 
-@shared(flushes=True)
+@shared
 def slice_at(
     table: int,
     m: int,
@@ -93,7 +93,7 @@ def chunks_of(layer):
     return 1 if layer[plan.COUNT] > 0 else 0
 
 
-@shared(flushes=True)
+@shared
 def chunk_at(
     table: int, m: int, number: int, chunk: int, x: int, base: int, own: int, gradients: int, zero: float
 ) -> tuple[int, int]:
