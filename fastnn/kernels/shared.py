@@ -6,9 +6,9 @@ address from there, and the first call fills the slot, so that only what runs is
 shared function is one that does much in a call.
 
 Its annotations are its types: int, float (the dtype that it is compiled for; without one it is compiled once),
-tuple[int, ...] of a given length, and what it returns: None, int, float, np.float64 or a tuple of them. For an int that is an
-address callers may give an array: it stands for its first element's, and stays in memory until the call is over, which nobody
-sees to for an address alone.
+tuple[int, ...] of a given length, and what it returns: None, int, float, np.float64 or a tuple of them. For an int that is
+an address callers may give an array: it stands for its first element's, and stays in memory until the call is over, which
+nobody sees to for an address alone.
 """
 
 import _thread

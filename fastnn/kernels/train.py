@@ -136,13 +136,13 @@ def go_through(job, begin, m, t, seed, aim, worker, workers, zero):
 
 @compiled
 def share_slices(job, begin, m, seed, own, aim, team, zero):
-    """Take groups of slices, as long as there are any, and sum each group's gradients of convolutions."""
+    """Take groups of slices, as long as there are any, and sum each group's gradients, but those taken over the batch."""
     table, base = job[0], job[10]
     header = row_of(table, 0)
     _, targets, batch, sums, _, _ = lay_out(header, m, zero)
     count, rows = slices_of(header, m)
     groups, sum_size = min(count, plan.GROUPS), whole_lines(header[plan.PARTIAL] * element_size(zero))
-    frame = (table, m, 0, 0, base + batch, own + sum_size, 0)
+    frame = (table, m, 0, 0, base + batch, own + sum_size, 0, base)
     width = 8 if job[12] == LABELS else header[plan.OUTPUT] * element_size(zero)
     while True:
         group = take(team, SLICES)
