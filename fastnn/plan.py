@@ -4,8 +4,8 @@ All compiled networks have the same type, whatever their layers, so a new archit
 compiled. Sizes are in elements, of one sample where there is one.
 
 Where results are kept. What a large dense layer's gradient needs, its input and its dz, is kept for the whole batch. All
-else is kept for the samples that go through the layers together, a slice, and is in the cache from the way forward to the way
-back: also the gradients of convolutions and of small dense layers, which are summed slice by slice.
+else is kept for the samples that go through the layers together, a slice, and is in the cache from the way forward to the
+way back: there the gradients of convolutions and of small dense layers are taken, and summed slice by slice.
 A place is an offset, for one sample, into one of the two memories; `*_KEPT` says which: 1 for the batch.
 """
 

@@ -2,8 +2,9 @@
 
 The batch is cut into slices, which go through all layers forward and back while they are in the cache, and the slices
 into groups, in each of which the gradients of convolutions and small dense layers are summed. Then those of large ones are
-taken over the whole batch, a chunk of rows at a time, and each chunk's parameters are stepped at once. Slices, groups and chunks depend on
-the network and the batch alone. Whoever of the team comes first takes the next one: the number of threads changes no bit.
+taken over the whole batch, a chunk of rows at a time, and each chunk's parameters are stepped at once. Slices, groups and
+chunks depend on the network and the batch alone. Whoever of the team comes first takes the next one: the number of threads
+changes no bit.
 """
 
 from fastnn import plan
