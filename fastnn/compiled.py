@@ -66,14 +66,14 @@ class Trainer:
     """`fit`'s steps, compiled; TypeError where the model, the loss or the optimiser is none that compiled code knows."""
 
     def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, batch_size: int, samples: int) -> None:
-        from fastnn.kernels import train
+        from fastnn.kernels import crew, train
 
         self.model, self.optimizer, self._dropouts = model, optimizer, _dropouts(model)
         self.net = network(model, loss, optimizer)
         self.size = min(batch_size, samples)
         self.workers = self._workers()
         self.workspace = train.workspace(self.net, self.size, self.workers)
-        self._run = train.run(model.dtype)
+        self._lead = crew.lead(model.dtype)
         self._warm = False
         self._held: tuple[NDArray[Any] | None, ...] = (None, None, None)
         self._order = np.arange(0)
@@ -119,12 +119,9 @@ class Trainer:
         held = self._held
         if x is not held[0] or y is not held[1] or order is not held[2]:
             self._hold(x, y, order)
-        run, job, n, size, team = self._run, self._place, len(x) if order is None else len(order), self.size, self.workers
-        if team == 1 or not self._warm:
-            result: tuple[float, int] = run(job, n, begin, end, size, 0, 1, 0.0)
-            self._warm = True
-        else:
-            result = threads.together(lambda worker, team: run(job, n, begin, end, size, worker, team, 0.0), team)
+        n, (board, team) = len(x) if order is None else len(order), threads.board(self.workers if self._warm else 1)
+        result: tuple[float, int] = self._lead(board, self._place, n, begin, end, self.size, team, 0.0)
+        self._warm = True
         self.optimizer.steps = self.net.steps.item(0)
         for layer in self._dropouts:
             layer.draws = self.net.steps.item(1)

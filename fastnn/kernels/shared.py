@@ -55,22 +55,27 @@ class Slot:
             self._address.value = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_int64)
-def _fill(number: int) -> None:
-    """What compiled code calls, from any thread, with or without the GIL, where a slot is empty.
+def uninterrupted(action: Callable[[], None]) -> None:
+    """Do what compiled code asks of Python. It may be begun anew.
 
-    No exception passes through compiled code, so Ctrl-C is put off until the slot is full: another thread sends it again,
-    for here it would be raised at once.
+    No exception passes through compiled code, so Ctrl-C is put off until it is done: another thread sends it again, for here
+    it would be raised at once.
     """
     interrupted = False
     while True:
         try:
-            _slots[number].fill()
+            action()
             break
         except KeyboardInterrupt:
             interrupted = True
     if interrupted:
         threading.Timer(0.01, _thread.interrupt_main).start()
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int64)
+def _fill(number: int) -> None:
+    """What compiled code calls, from any thread, with or without the GIL, where a slot is empty."""
+    uninterrupted(_slots[number].fill)
 
 
 FILL = "fastnn.fill"

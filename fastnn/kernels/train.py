@@ -13,14 +13,14 @@ from fastnn import plan
 from fastnn.constants import MEAN_SQUARED_ERROR
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, at, bytes_at, integers_at
-from fastnn.kernels.memory import element_size, read_integers
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.network import kept, row_of
 from fastnn.kernels.optimise import update_at
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.step import chunk_at, chunks_of, slice_at
 from fastnn.kernels.team import CHUNKS, COUNTERS, SLICES, barrier, put, take
-from fastnn.kernels.whole import by_address, whole
+from fastnn.kernels.whole import whole
 from fastnn.kernels.workspace import TEAM, elements, lay_out, slices_of, whole_lines
 
 COST, GRADIENT, STEP = range(3)  # how far a batch goes
@@ -217,12 +217,6 @@ def run_at(
         done[0] += end - begin if aim == STEP else 0
         done[1] += end - begin
     return cost, right
-
-
-@by_address
-def run(job, n, begin, end, size, worker, workers, zero):
-    """`run_at` for steps of the job whose fields stand at an address."""
-    return run_at(read_integers(job, FIELDS), n, begin, end, size, STEP, worker, workers, zero)
 
 
 def job_of(
