@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import numpy as np
 from rows import Convolution, Dense, Network
 from steps import Array, Weights
 
@@ -28,11 +27,11 @@ class Trainer:
         self.optimizer = {"SGD": fastnn.SGD, "Adam": fastnn.Adam}[kind](lr)
 
     def step_on(self, x: Array, y: Array) -> Callable[[], float]:
-        """One step on this batch, as `fit` takes it: an epoch of one batch, gathered and by all threads."""
+        """One step on this batch where it lies, by all threads: `fit`'s own but for the gathering, which no peer does."""
         loss = losses.find(self.network.loss)
         steps = compiled.Trainer(self.model, loss, self.optimizer, len(x), len(x))
-        inputs, targets, order = steps.inputs(x), steps.targets(y, loss), np.arange(len(x))
-        return lambda: sum(cost for _, cost, _ in steps.epoch(inputs, targets, order)) / len(x)
+        inputs, targets = steps.inputs(x), steps.targets(y, loss)
+        return lambda: steps.step(inputs, targets)
 
     def epoch(self, x: Array, y: Array, m: int, rng) -> float:
         """One epoch of `fit`; the mean cost of its batches."""

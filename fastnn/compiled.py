@@ -50,7 +50,7 @@ def network(model: Sequential, loss: str | Loss, optimizer: Optimizer | None) ->
     if found.labels and len(model.output_shape) != 1:
         raise ValueError(f"loss: {found.name} expects a network whose output is (k,), got {model.output_shape}")
     table = plan.table(model, LOSS_CODES[found.name])
-    if table[0, plan.PARTIAL]:  # there are convolutions
+    if np.isin(table[1:, plan.KIND], (plan.CONV, plan.TRANSPOSED)).any():
         table[0, plan.SCRATCH] = scratch_bytes(table)
     settings, draws = np.array(stepper.settings(), np.float64), max((layer.draws for layer in _dropouts(model)), default=0)
     stepper.attend(model.parameters)  # from here on nothing is refused
@@ -66,16 +66,16 @@ class Trainer:
     """`fit`'s steps, compiled; TypeError where the model, the loss or the optimiser is none that compiled code knows."""
 
     def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, batch_size: int, samples: int) -> None:
-        from fastnn.kernels import train
+        from fastnn.kernels import crew, train
 
-        self._run = train.run
-        self._aim = train.STEP
         self.model, self.optimizer, self._dropouts = model, optimizer, _dropouts(model)
         self.net = network(model, loss, optimizer)
         self.size = min(batch_size, samples)
         self.workers = self._workers()
         self.workspace = train.workspace(self.net, self.size, self.workers)
+        self._lead = crew.lead(model.dtype)
         self._warm = False
+        self._held: tuple[NDArray[Any] | None, ...] = (None, None, None)
         self._order = np.arange(0)
 
     def _workers(self) -> int:
@@ -97,9 +97,9 @@ class Trainer:
 
     def step(self, x: NDArray[Any], y: NDArray[Any]) -> float:
         """One step on one batch, of at most `batch_size` samples, as `inputs` and `targets` return them; its mean cost."""
-        if len(x) != len(self._order):
+        if x.dtype == np.uint8 and len(x) != len(self._order):
             self._order = np.arange(len(x))
-        return self._steps(x, y, self._order, 0, 1)[0] / len(x)
+        return self._steps(x, y, self._order if x.dtype == np.uint8 else None, 0, 1)[0] / len(x)
 
     def epoch(self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64]) -> Iterator[tuple[int, float, int]]:
         """All batches in this order: after every few of them how many there were, the sum of costs, and the hits."""
@@ -112,18 +112,27 @@ class Trainer:
             few = max(1, int((end - begin) * min(2.0, SECONDS / max(seconds, 1e-9))))
             begin = end
 
-    def _steps(self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64], begin: int, end: int) -> tuple[float, int]:
+    def _steps(
+        self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64] | None, begin: int, end: int
+    ) -> tuple[float, int]:
         """The first step is one thread's alone: it compiles, or loads from disk, what the others will call."""
-        workers, self._warm = self.workers if self._warm else 1, True
-
-        def work(worker: int, team: int) -> Any:
-            return self._run(self.net, x, y, order, begin, end, self.size, self.workspace, self._aim, worker, team)
-
-        result: tuple[float, int] = threads.together(work, workers)
-        self.optimizer.steps = int(self.net.steps[0])
+        held = self._held
+        if x is not held[0] or y is not held[1] or order is not held[2]:
+            self._hold(x, y, order)
+        n, (board, team) = len(x) if order is None else len(order), threads.board(self.workers if self._warm else 1)
+        result: tuple[float, int] = self._lead(board, self._place, n, begin, end, self.size, team, 0.0)
+        self._warm = True
+        self.optimizer.steps = self.net.steps.item(0)
         for layer in self._dropouts:
-            layer.draws = int(self.net.steps[1])
+            layer.draws = self.net.steps.item(1)
         return result
+
+    def _hold(self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64] | None) -> None:
+        """Write these arrays' addresses into the job, and keep them in memory for it."""
+        from fastnn.kernels.train import job_of
+
+        self._held, self._job = (x, y, order), job_of(self.net, x, y, order, self.workspace)
+        self._place = self._job.ctypes.data
 
 
 def warmup(model: Sequential, loss: str | Loss = "softmax_cross_entropy", optimizer: Optimizer | None = None) -> None:

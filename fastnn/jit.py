@@ -28,12 +28,12 @@ from fastnn import plan
 from fastnn.constants import SOFTMAX_CROSS_ENTROPY
 from fastnn.kernels.costs import check_rows
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.layout import address, contiguous, integers_at, is_contiguous
+from fastnn.kernels.layout import address, contiguous, in_use_until_here, integers_at, is_contiguous
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.network import forward_at, result
 from fastnn.kernels.overlap import extent
 from fastnn.kernels.team import COUNTERS
-from fastnn.kernels.train import COST, GRADIENT, STEP, Network, base_of, go_through
+from fastnn.kernels.train import COST, FLOATS, GRADIENT, LABELS, ROWS, STEP, Network, base_of, run_at
 from fastnn.kernels.whole import whole
 from fastnn.kernels.workspace import TEAM, elements, lay_out, slices_of, whole_lines
 from fastnn.shapes import LABEL_RANGE, LARGEST
@@ -86,7 +86,7 @@ def forward(net, x, workspace):
     for number in range(count):
         first = number * rows
         x_slice = address(inputs) + first * header[plan.INPUT] * size
-        frame = (address(net.table), m, x_slice, address(net.parameters), base + batch, local, scratch)
+        frame = (address(net.table), m, x_slice, address(net.parameters), base + batch, local, scratch, base)
         forward_at(frame, first, min(rows, m - first), 0, zero)
         if number == 0:
             place = result(frame, header[plan.LAYERS], 0, zero)
@@ -121,11 +121,13 @@ def once(net, x, y, workspace, aim):
     targets = targets_for(net, y, m, net.table[0, plan.OUTPUT])
     check_targets(targets, m, net.table[0])
     check_place(targets, workspace)
-    base, seed = base_of(workspace), net.steps[1] + 1 if aim != COST else 0
+    base = base_of(workspace)
     integers_at(base + TEAM, COUNTERS)[:] = 0
-    total, _ = go_through(net, inputs, targets, None, 0, m, net.steps[0] + 1, seed, base, aim, 0, 1)
-    net.steps[0] += aim == STEP
-    net.steps[1] += aim != COST
+    arrays = address(net.table), address(net.parameters), address(net.gradients), address(net.moments)
+    state = address(net.settings), address(net.steps), net.parameters.size
+    samples = address(inputs), address(targets), 0, base, FLOATS, LABELS if targets.ndim == 1 else ROWS
+    total, _ = run_at(arrays + state + samples, m, 0, 1, m, aim, 0, 1, net.parameters.dtype.type(0))
+    in_use_until_here((net, inputs, targets, workspace))
     return total / m
 
 

@@ -3,8 +3,9 @@
 All compiled networks have the same type, whatever their layers, so a new architecture compiles nothing that another one has
 compiled. Sizes are in elements, of one sample where there is one.
 
-Where results are kept. What a dense layer's gradient needs, its input and its dz, is kept for the whole batch. All else is
-kept for the samples that go through the layers together, a slice, and is in the cache from the way forward to the way back.
+Where results are kept. What a large dense layer's gradient needs, its input and its dz, is kept for the whole batch. All
+else is kept for the samples that go through the layers together, a slice, and is in the cache from the way forward to the
+way back: there the gradients of convolutions and of small dense layers are taken, and summed slice by slice.
 A place is an offset, for one sample, into one of the two memories; `*_KEPT` says which: 1 for the batch.
 """
 
@@ -37,12 +38,14 @@ LAYERS, INPUT, OUTPUT, PARAMETERS, LOSS, BATCH, SLICE, ROWS, PARTIAL, FIRST, X_P
     15
 )
 GEOMETRY = 15
+SUMMED = 30  # 1 for a layer whose gradient is summed slice by slice
 
 DENSE, CONV, TRANSPOSED, MAX_POOL, AVG_POOL, DROPOUT = range(6)
 
 SLICE_BYTES = 1024 * 1024  # what a slice keeps: it stays in a second-level cache of 2 MB, and nearly does in one of 1 MB
 MOST_ROWS = 512
 GROUPS = 8  # of slices, at most: so many threads find work, and so many sums of a convolution's gradient are kept
+SUMMED_COUNT = 16384  # parameters of a dense layer up to which its gradient is: as many as a chunk has at least (step.py)
 LEAST_ROWS = 8  # a dense layer reads all of theta for a slice, so a slice has the rows of a tile at least
 
 
@@ -57,12 +60,12 @@ def table(model: Sequential, loss: int) -> Table:
         _describe(row, layer)
         row[THETA], row[PARTIAL_PLACE] = header[PARAMETERS], header[PARTIAL]
         header[PARAMETERS] += row[COUNT]
-        header[PARTIAL] += row[COUNT] if row[KIND] != DENSE else 0
+        header[PARTIAL] += row[COUNT] if row[SUMMED] else 0
         if row[COUNT]:
             header[FIRST] = min(header[FIRST], number)
     _place_results(rows)
     _place_gradients(rows)
-    header[ROWS] = _slice_rows(int(header[SLICE] or header[BATCH]) * model.dtype.itemsize)
+    header[ROWS] = _slice_rows(int(header[SLICE] + header[BATCH]) * model.dtype.itemsize)
     return rows
 
 
@@ -77,6 +80,7 @@ def _describe(row: Table, layer: Layer) -> None:
     row[GEOMETRY : GEOMETRY + len(numbers)] = numbers
     row[N_IN], row[N_OUT] = math.prod(layer.input_shape), math.prod(layer.output_shape)
     row[COUNT] = sum(math.prod(shape) for shape in layer.parameter_shapes.values())
+    row[SUMMED] = row[COUNT] > 0 and (row[KIND] != DENSE or row[COUNT] <= SUMMED_COUNT)
     row[G] = ACTIVATION_CODES[getattr(layer, "activation", "identity")]
     if isinstance(layer, Dropout):
         row[RATE], row[SEED] = shapes.dropout_threshold(layer.rate), layer.seed
@@ -107,26 +111,31 @@ KINDS: dict[type[Layer], tuple[int, Callable[[Any], tuple[int, ...]]]] = {
 def _place_results(rows: Table) -> None:
     """z and a of every layer, and a^[0]. a is written over z where the way back needs only a."""
     header = rows[0]
-    header[X_KEPT] = len(rows) > 1 and rows[1, KIND] == DENSE
+    header[X_KEPT] = len(rows) > 1 and _whole(rows[1])
     header[X_PLACE] = _take(header, header[X_KEPT], header[INPUT])
     for number, row in enumerate(rows[1:], 1):
         last = number == len(rows) - 1
-        row[A_KEPT] = last or rows[number + 1, KIND] == DENSE
+        row[A_KEPT] = last or _whole(rows[number + 1])
         row[A_PLACE] = _take(header, row[A_KEPT], row[N_OUT])
         row[Z_KEPT], row[Z_PLACE] = row[A_KEPT], row[A_PLACE]
         if row[G] in NEEDS_Z:
             row[Z_KEPT], row[Z_PLACE] = 0, _take(header, 0, row[N_OUT])
 
 
+def _whole(row: Table) -> bool:
+    """Whether a layer's gradient is taken over the whole batch."""
+    return bool(row[KIND] == DENSE and not row[SUMMED])
+
+
 def _place_gradients(rows: Table) -> None:
-    """da of every layer, which becomes its dz in place: kept for dense layers; the others take turns with two places."""
+    """da of every layer, which becomes its dz in place: kept where it is needed; the others take turns with two places."""
     header = rows[0]
     places = [0, 0]
     for turn in (0, 1):
-        sizes = [row[N_OUT] for number, row in enumerate(rows[1:]) if row[KIND] != DENSE and number % 2 == turn]
+        sizes = [row[N_OUT] for number, row in enumerate(rows[1:]) if not _whole(row) and number % 2 == turn]
         places[turn] = _take(header, 0, max(sizes, default=0))
     for number, row in enumerate(rows[1:]):
-        row[D_KEPT] = row[KIND] == DENSE
+        row[D_KEPT] = _whole(row)
         row[D_PLACE] = _take(header, 1, row[N_OUT]) if row[D_KEPT] else places[number % 2]
 
 

@@ -1,16 +1,17 @@
 """How many threads a training step may use, and the threads.
 
-They are Python's, and wait for work when there is none. All of a team run the same compiled code at once, without the GIL,
-and meet in it. One team works at a time: whoever trains meanwhile does so alone, with the same results.
+They are Python's, and sleep when there is no work. All of a team run the same compiled code at once, without the GIL, and
+meet in it. One team works at a time: whoever trains meanwhile does so alone, with the same results.
 """
 
+import contextlib
 import functools
 import operator
 import os
-import queue
 import threading
-from collections.abc import Callable
 from typing import Any
+
+import numpy as np
 
 _chosen: int | None = None
 
@@ -43,80 +44,51 @@ def _count(name: str, value: Any) -> int:
     return n
 
 
-class _Team:
-    """One piece of work for several threads."""
-
-    def __init__(self, work: Callable[[int, int], Any], workers: int) -> None:
-        self.work, self.workers = work, workers
-        self.results: list[Any] = [None] * workers
-        self.errors: list[BaseException] = []
-        self.done = [threading.Event() for _ in range(workers)]
-        self.ended = threading.Event()
-
-    def run(self, worker: int) -> None:
-        try:
-            self.results[worker] = self.work(worker, self.workers)
-        except BaseException as error:
-            self.errors.append(error)
-        self.done[worker].set()
-
-
-class _Pool:
-    """Threads that wait for jobs; as many as were ever wanted at once.
-
-    All of a team's workers are such threads, and one of them calls the others: Ctrl-C interrupts the thread that waits for
-    the team, and would leave the team waiting for that one, if it was a worker or had called only some of them.
-    """
+class _Crew:
+    """The threads of a process that help with a step. They sleep here, and work and wait in compiled code: see crew.py."""
 
     def __init__(self) -> None:
-        self.busy = threading.Lock()
-        self.jobs: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-        self.threads = 0
+        from fastnn.kernels import crew
 
-    def grow(self, threads: int) -> None:
-        while self.threads < threads:
-            threading.Thread(target=self._serve, name=f"fastnn-{self.threads + 1}", daemon=True).start()
-            self.threads += 1
+        self.growing = threading.Lock()
+        self.board = np.zeros(crew.LENGTH, np.int64)
+        self.place: int = self.board.ctypes.data
+        self.helpers, self.most = 0, crew.MOST
+        self._enlist, self._stand_by = crew.enlist, crew.stand_by(np.dtype(np.float64))
 
-    def lead(self, team: _Team) -> None:
-        """Worker 0's part, and what is to be done for all."""
-        for worker in range(1, team.workers):
-            self.jobs.put(functools.partial(team.run, worker))
-        team.run(0)
-        for event in team.done:
-            event.wait()
-        self.busy.release()
-        team.ended.set()
+    def grow(self, helpers: int) -> None:
+        with self.growing:
+            while self.helpers < helpers:
+                number, rest = self.helpers + 1, threading.Lock()
+                rest.acquire()
+                self._enlist(self.place, number, functools.partial(_open, rest))
+                threading.Thread(target=self._serve, args=(number, rest), name=f"fastnn-{number}", daemon=True).start()
+                self.helpers = number
 
-    def _serve(self) -> None:
+    def _serve(self, number: int, rest: threading.Lock) -> None:
         while True:
-            self.jobs.get()()
+            rest.acquire()
+            self._stand_by(self.place, number, 0.0)
+
+
+def _open(lock: threading.Lock) -> None:
+    """Let the thread go on that waits for the lock; whether it was open already does not matter."""
+    with contextlib.suppress(RuntimeError):
+        lock.release()
 
 
 @functools.cache
-def _pool(process: int) -> _Pool:
-    """This process's pool: a fork has no threads of its parent's."""
-    return _Pool()
+def _crew(process: int) -> _Crew:
+    """This process's crew: a fork has no threads of its parent's."""
+    return _Crew()
 
 
-def together(work: Callable[[int, int], Any], workers: int) -> Any:
-    """work(worker, workers) on so many threads at once, or on this one alone, if others are at it; worker 0's result."""
-    pool = _pool(os.getpid())
-    if workers == 1 or not pool.busy.acquire(blocking=False):
-        return work(0, 1)
-    try:
-        pool.grow(workers)
-    except BaseException:
-        pool.busy.release()
-        raise
-    team = _Team(work, workers)
-    call = functools.partial(pool.lead, team)
-    try:
-        pool.jobs.put(call)  # Ctrl-C is raised behind a call, so the team has its work whenever it is raised in here
-        team.ended.wait()
-    except BaseException:
-        team.ended.wait()  # Ctrl-C: the team is at work on what the caller will look at
-        raise
-    if team.errors:
-        raise team.errors[0]
-    return team.results[0]
+def board(workers: int) -> tuple[int, int]:
+    """Where a crew is called for a team of so many, and how many it can be; 0 for one, who calls nobody."""
+    if workers == 1:
+        return 0, 1
+    crew = _crew(os.getpid())
+    workers = min(workers, crew.most + 1)
+    if crew.helpers < workers - 1:
+        crew.grow(workers - 1)
+    return crew.place, workers

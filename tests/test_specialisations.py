@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 from cases import ACTIVATIONS, DTYPES, UPDATES, typical
 from layouts import LAYOUTS, read_only
+from numba import njit
+from numba.core.registry import cpu_target
 
 from fastnn import kernels
+from fastnn.kernels.workspace import whole_lines
 
 
 def signatures_after(kernel, case, layouts):
@@ -46,3 +49,18 @@ def test_ints_and_pairs_share_a_specialisation(name):
     if name.startswith("conv"):
         kernel(*arrays, *size, dilation=(1, 2), groups=np.int8(1))
     assert len(kernel.signatures) == before
+
+
+def test_what_only_compiled_code_calls_is_translated_with_its_callers():
+    @njit
+    def lines(n):
+        return whole_lines(n)
+
+    assert lines(65) == 128
+    engine = cpu_target.target_context.codegen()._engine
+    defined = [
+        engine.is_symbol_defined(result.fndesc.llvm_func_name)
+        for function in (whole_lines, lines)
+        for result in function.overloads.values()
+    ]
+    assert defined == [False, True]

@@ -219,28 +219,74 @@ for delay in delays:
     assert np.array_equal(model.parameters, left)
 assert len(waited) > 30 and np.median(waited) < 0.5, waited
 assert np.array_equal(trained(), trained())
-assert compiled.threads._pool(os.getpid()).busy.acquire(blocking=False)
+assert compiled.threads._crew(os.getpid()).board[0] == 0
 """)
 
 
-def test_ctrl_c_while_a_team_is_called():
-    """Right behind the call that gives it its work: no thread waits for another for ever, and the model is left alone."""
-    does("""
-expected, seen = trained(), []
+@pytest.mark.parametrize("event", ["c_call", "c_return"])
+def test_ctrl_c_while_a_team_is_called(event):
+    """Right before or behind the call that gives it its work: no thread waits for another, and the model is left alone."""
+    does(f"""
+expected, calls = trained(), []
 def interrupt(frame, event, function):
-    if event == "c_return" and frame.f_code is compiled.threads.together.__code__ and function.__name__ == "put":
-        sys.setprofile(None)
-        seen.append(frame)
-        raise KeyboardInterrupt
+    if event == {event!r} and frame.f_code is compiled.Trainer._steps.__code__ and function.__name__ == "lead":
+        calls.append(frame.f_locals["team"])
+        if len(calls) == 3:
+            sys.setprofile(None)
+            raise KeyboardInterrupt
 model = network()
 sys.setprofile(interrupt)
 history = model.fit(x, y, epochs=1000, batch_size=1024, verbose=0)
 left = model.parameters.copy()
-assert seen and history.interrupted
+assert calls == [1, 2, 2] and history.interrupted
 time.sleep(0.2)
 assert np.array_equal(model.parameters, left)
 assert np.array_equal(trained(), expected)
-assert compiled.threads._pool(os.getpid()).busy.acquire(blocking=False)
+assert compiled.threads._crew(os.getpid()).board[0] == 0
+""")
+
+
+@POSIX
+def test_ctrl_c_while_a_helper_is_woken():
+    """It is put off until the helper is awake; nobody waits for ever."""
+    does("""
+expected, waits = trained(), []
+from fastnn.kernels import crew
+for state, waker in list(crew._wakers.items()):
+    def interrupted(waker=waker):
+        waits.append(state)
+        if len(waits) % 2:
+            os.kill(os.getpid(), signal.SIGINT)
+            for _ in range(10):
+                pass
+        waker()
+        if len(waits) % 3 == 0:
+            raise KeyboardInterrupt
+    crew._wakers[state] = interrupted
+for _ in range(20):
+    time.sleep(0.01)  # the helper goes to sleep
+    try:
+        trained()
+        time.sleep(0.1)
+    except (AssertionError, KeyboardInterrupt):
+        pass
+crew._wakers[state] = waker
+assert len(waits) > 10
+time.sleep(0.1)
+assert np.array_equal(trained(), expected)
+assert compiled.threads._crew(os.getpid()).board[0] == 0
+""")
+
+
+@POSIX
+def test_helpers_sleep_when_there_is_nothing_to_do():
+    """An idle process burns no core."""
+    does("""
+trained()
+time.sleep(0.1)
+before = time.process_time()
+time.sleep(0.5)
+assert time.process_time() - before < 0.05
 """)
 
 

@@ -29,9 +29,9 @@ def field(builder: Any, place: Any, offset: int, bits: int = 64) -> Any:
     return builder.load(builder.inttoptr(address, ir.IntType(bits).as_pointer()))
 
 
-def call_symbol(builder: Any, symbol: str) -> None:
-    """Call the function of that name, which takes nothing and whose result nobody wants."""
-    builder.call(c_function(builder, symbol, ir.VoidType(), []), [])
+def call_symbol(builder: Any, symbol: str, *numbers: Any) -> None:
+    """Call the function of that name, which takes so many int64 and whose result nobody wants."""
+    builder.call(c_function(builder, symbol, ir.VoidType(), [ir.IntType(64)] * len(numbers)), numbers)
 
 
 # The bits of the floating-point mode that let subnormal numbers count as 0: of x86's MXCSR flush-to-zero (15) and

@@ -12,7 +12,7 @@ from fastnn.kernels.conv import da_bytes, dtheta_bytes, forward_bytes, forward_g
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import at, integers_at
 from fastnn.kernels.memory import element_size, write
-from fastnn.kernels.pool import avg_pool2d_dz_to_da, avg_pool2d_forward, max_pool2d_dz_to_da, max_pool2d_forward
+from fastnn.kernels.pool_loops import avg_at, avg_back_at, max_at, max_back_at
 from fastnn.kernels.shared import shared
 from fastnn.kernels.theta_gradient import bias_gradient
 from fastnn.kernels.whole import whole
@@ -112,29 +112,27 @@ def convolve_back_at(
 
 
 @compiled
-def images_at(address, m, size, zero):
-    """The images (m, C, H, W) at an address, where size is (C, H, W)."""
-    C, H, W = size
-    return at(address, m * C * H * W, zero).reshape((m, C, H, W))
+def pooled(geometry, m):
+    """What pooling asks for: sizes (planes, H, W, H', W') and windows (f, S, P)."""
+    (C, H, W), (_, H_out, W_out), (f_h, f_w, S_h, S_w, P_h, P_w, _, _), _ = numbers_of(geometry)
+    return (m * C, H, W, H_out, W_out), (f_h, f_w, S_h, S_w, P_h, P_w)
 
 
-@shared
-def pool_at(kind: int, geometry: int, m: int, a: int, z: int, zero: float) -> None:
+@compiled
+def pool_at(kind, geometry, m, a, z, zero):
     """(15), (16) with windows."""
-    n_in, n_out, (f_h, f_w, S_h, S_w, P_h, P_w, _, _), _ = numbers_of(geometry)
-    inputs, outputs = images_at(a, m, n_in, zero), images_at(z, m, n_out, zero)
+    sizes, windows = pooled(geometry, m)
     if kind == plan.MAX_POOL:
-        max_pool2d_forward(inputs, (f_h, f_w), (S_h, S_w), (P_h, P_w), outputs)
+        max_at(a, z, sizes, windows, zero)
     else:
-        avg_pool2d_forward(inputs, (f_h, f_w), (S_h, S_w), (P_h, P_w), outputs)
+        avg_at(a, z, sizes, windows, zero)
 
 
-@shared
-def pool_back_at(kind: int, geometry: int, m: int, dz: int, a: int, da: int, zero: float) -> None:
+@compiled
+def pool_back_at(kind, geometry, m, dz, a, da, zero):
     """(18), (19) with windows."""
-    n_in, n_out, (f_h, f_w, S_h, S_w, P_h, P_w, _, _), _ = numbers_of(geometry)
-    gradients, inputs, results = images_at(dz, m, n_out, zero), images_at(a, m, n_in, zero), images_at(da, m, n_in, zero)
+    sizes, windows = pooled(geometry, m)
     if kind == plan.MAX_POOL:
-        max_pool2d_dz_to_da(gradients, inputs, (f_h, f_w), (S_h, S_w), (P_h, P_w), results)
+        max_back_at(dz, a, da, sizes, windows, zero)
     else:
-        avg_pool2d_dz_to_da(gradients, inputs, (f_h, f_w), (S_h, S_w), (P_h, P_w), results)
+        avg_back_at(dz, da, sizes, windows, zero)

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numba.core import config, sigutils, types
+from numba.core.codegen import JITCodeLibrary
 from numba.core.errors import TypingError
 from numba.core.imputils import lower_constant
 from numba.core.registry import CPUDispatcher
@@ -27,6 +28,7 @@ from fastnn.arguments import ArrayKind, Contract, Facts, Function
 from fastnn.kernels.boxing import arrays_come_and_go
 from fastnn.kernels.cache import DiskCache, directory
 from fastnn.kernels.entry import Kind, Kinds, defaults_of, entry_of, parameters_of, written_out
+from fastnn.kernels.linking import Part, made_as
 
 if config.DISABLE_JIT:  # kernels exist in compiled code only: without it they would fail one by one, in Numba's words
     raise ImportError("NUMBA_DISABLE_JIT: fastnn.kernels cannot run uncompiled: use fastnn.ops with FASTNN_BACKEND=numpy")
@@ -64,6 +66,10 @@ class InternalDispatcher(CPUDispatcher):
     @property
     def _numba_type_(self) -> Internal:
         return Internal(self)
+
+    def compile(self, sig: Any) -> Any:
+        with made_as(Part):
+            return super().compile(sig)
 
 
 def _internal(**options: Any) -> Callable[[Callable[..., Any]], Any]:
@@ -104,7 +110,7 @@ class Core(CPUDispatcher):
         """Compile for the canonical form of the argument types, and let the given ones find it without a search."""
         args, _ = sigutils.normalize_signature(sig)
         canonical = self._canonical(args)
-        with arrays_come_and_go():
+        with arrays_come_and_go(), made_as(JITCodeLibrary):
             entry_point = super().compile(canonical)
         self.entry_points[tuple(map(_kind, canonical))] = entry_point
         if args not in self._known and args != canonical:

@@ -76,6 +76,12 @@ def integers_at(typing_context: Any, address: Any, n: Any) -> Any:
     return _view(address, types.Array(types.int64, 1, "C"), (types.int64, types.int64), 1)
 
 
+@intrinsic
+def bytes_at(typing_context: Any, address: Any, n: Any) -> Any:
+    """The row of n uint8 at an address, as `at`."""
+    return _view(address, types.Array(types.uint8, 1, "C"), (types.int64, types.int64), 1)
+
+
 def empty(shape: Any, zero: Any) -> Any:
     """A new array of zero's dtype; only compiled code calls it."""
     raise NotImplementedError

@@ -1,8 +1,8 @@
 """A network's way forward and back for one slice of samples: walks through the table that fastnn/plan.py lays out.
 
-All is addresses. A frame is the seven of them that the functions here need:
+All is addresses. A frame is the eight of them that the functions here need:
     the table, the samples of the batch, the inputs of the slice's first sample, the parameters, the memory of the batch,
-    that of the slice, and scratch.
+    that of the slice, scratch, and a 1.
 `first` and `rows` say which samples of the batch the slice has.
 """
 
@@ -17,7 +17,7 @@ from fastnn.kernels.memory import element_size
 from fastnn.kernels.pointwise import activate, da_to_dz
 from fastnn.kernels.shared import shared
 
-Frame = tuple[int, int, int, int, int, int, int]
+Frame = tuple[int, int, int, int, int, int, int, int]
 
 
 @compiled
@@ -78,9 +78,9 @@ def forward_at(frame: Frame, first: int, rows: int, seed: int, zero: float) -> N
 
 @shared
 def backward_at(frame: Frame, first: int, rows: int, seed: int, partial: int, zero: float) -> None:
-    """(10), (9), (19), (22) da^[L] -> da^[FIRST], and (17) of convolutions, into `partial`.
+    """(10), (9), (19), (22) da^[L] -> da^[FIRST], and (8), (17) of the layers that are summed, into `partial`.
 
-    The gradients of dense layers are taken for the whole batch: see step.py.
+    The gradients of other dense layers are taken for the whole batch: see step.py.
     """
     table = frame[0]
     header = row_of(table, 0)
@@ -93,19 +93,30 @@ def backward_at(frame: Frame, first: int, rows: int, seed: int, partial: int, ze
             z = kept(frame, layer[plan.Z_PLACE], layer[plan.Z_KEPT], layer[plan.N_OUT], first, zero)
             da_to_dz(layer[plan.G], dz, z, result(frame, number, first, zero), dz, count, zero)
         da = gradient(frame, number - 1, first, zero) if number > header[plan.FIRST] else 0
+        dtheta = partial + layer[plan.PARTIAL_PLACE] * size
         if kind == plan.DENSE:
+            n_in, n_out = layer[plan.N_IN], layer[plan.N_OUT]
+            if layer[plan.SUMMED] != 0:
+                dense_gradient(n_in, rows, n_out, input_, n_in, dz, frame[7], dtheta, frame[6], zero)
             if da != 0:
-                n_in, n_out = layer[plan.N_IN], layer[plan.N_OUT]
                 left, right = (dz, n_out * size, size), (theta + n_out * size, size, n_out * size)
                 product_at(rows, n_out, n_in, left, right, 0, 0, da, n_in * size, size, frame[6], zero)
         elif kind == plan.CONV or kind == plan.TRANSPOSED:
-            dtheta = partial + layer[plan.PARTIAL_PLACE] * size
             convolve_back_at(kind, address_of_geometry(table, number), rows, input_, theta, dz, dtheta, da, frame[6], zero)
         elif kind == plan.DROPOUT:
             threshold = layer[plan.RATE] if seed != 0 else 0
             dropout_at(dz, da, count, threshold, layer[plan.SEED] + seed, first * layer[plan.N_OUT], zero)
         else:
             pool_back_at(kind, address_of_geometry(table, number), rows, dz, input_, da, zero)
+
+
+@compiled
+def dense_gradient(n_in, m, n_out, a, width, dz, one, dtheta, scratch, zero):
+    """(8) of m samples: dtheta, and above it db; a's rows are `width` elements apart, of which the first n_in count."""
+    size = element_size(zero)
+    left, right, below = (a, size, width * size), (dz, n_out * size, size), dtheta + n_out * size
+    product_at(1, m, n_out, (one, 0, 0), right, 0, 0, dtheta, 0, size, scratch, zero)
+    product_at(n_in, m, n_out, left, right, 0, 0, below, n_out * size, size, scratch, zero)
 
 
 @compiled

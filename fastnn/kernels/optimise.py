@@ -13,7 +13,7 @@ from fastnn.kernels.shared import shared
 from fastnn.kernels.updates import adam_at, sgd_at
 
 
-@shared(flushes=True)
+@shared
 def update_at(
     settings: int, t: int, parameters: int, gradients: int, moments: int, total: int, begin: int, count: int, zero: float
 ) -> None:

@@ -98,9 +98,9 @@ def _columns(j, f, S, P, W, every):
 
 
 @compiled
-def forward(images, target, sizes, windows, join, start, share):
+def forward(a, z, sizes, windows, join, start, share):
     """(15), (16) z = share join_rs a_rs for each window, where start is the join of no cells."""
-    (planes, H, W, H_out, W_out), (f, S, P), a, z = sizes, windows, address(images), address(target)
+    (planes, H, W, H_out, W_out), (f, S, P) = sizes, windows
     size, every, nothing = element_size(share), lanes(share), filled(tile(share, 1, 1), start)
     scratch = scratch_for(H, W, S[1], start)
     for p in range(planes):
@@ -118,12 +118,12 @@ def forward(images, target, sizes, windows, join, start, share):
 
 
 @compiled
-def backward_avg(gradients, target, sizes, windows, share):
+def backward_avg(dz, da, sizes, windows, share):
     """(19) da = share times the sum of the dz of the windows over each cell, for strides of 1 or 2 across.
 
     Cell x = q S + r - P of a row lies under windows q - k, k = 0, 1, ..., as long as k S + r < f.
     """
-    (planes, H, W, H_out, W_out), (f, S, P), dz, da = sizes, windows, address(gradients), address(target)
+    (planes, H, W, H_out, W_out), (f, S, P) = sizes, windows
     size, every, zero = element_size(share), lanes(share), type(share)(0)
     scratch = scratch_for(H_out, W_out, 1, zero)
     for p in range(planes):

@@ -6,9 +6,9 @@ address from there, and the first call fills the slot, so that only what runs is
 shared function is one that does much in a call.
 
 Its annotations are its types: int, float (the dtype that it is compiled for; without one it is compiled once),
-tuple[int, ...] of a given length, and what it returns: None, int, float or np.float64. For an int that is an address callers
-may give an array: it stands for its first element's, and stays in memory until the call is over, which nobody sees to for an
-address alone.
+tuple[int, ...] of a given length, and what it returns: None, int, float, np.float64 or a tuple of them. For an int that is
+an address callers may give an array: it stands for its first element's, and stays in memory until the call is over, which
+nobody sees to for an address alone.
 """
 
 import _thread
@@ -55,22 +55,27 @@ class Slot:
             self._address.value = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
 
-@ctypes.CFUNCTYPE(None, ctypes.c_int64)
-def _fill(number: int) -> None:
-    """What compiled code calls, from any thread, with or without the GIL, where a slot is empty.
+def uninterrupted(action: Callable[[], None]) -> None:
+    """Do what compiled code asks of Python. It may be begun anew.
 
-    No exception passes through compiled code, so Ctrl-C is put off until the slot is full: another thread sends it again,
-    for here it would be raised at once.
+    No exception passes through compiled code, so Ctrl-C is put off until it is done: another thread sends it again, for here
+    it would be raised at once.
     """
     interrupted = False
     while True:
         try:
-            _slots[number].fill()
+            action()
             break
         except KeyboardInterrupt:
             interrupted = True
     if interrupted:
         threading.Timer(0.01, _thread.interrupt_main).start()
+
+
+@ctypes.CFUNCTYPE(None, ctypes.c_int64)
+def _fill(number: int) -> None:
+    """What compiled code calls, from any thread, with or without the GIL, where a slot is empty."""
+    uninterrupted(_slots[number].fill)
 
 
 FILL = "fastnn.fill"
@@ -129,7 +134,7 @@ def _type_of(kind: Any, dtype: types.Float | None) -> types.Type:
     """The type that an annotation stands for."""
     if kind in (int, float, np.float64, type(None)):
         return {int: types.int64, float: dtype, np.float64: types.float64, type(None): types.none}[kind]
-    return types.UniTuple(types.int64, len(typing.get_args(kind)))
+    return types.BaseTuple.from_types([_type_of(item, dtype) for item in typing.get_args(kind)])
 
 
 def _value(context: Any, builder: Any, kind: types.Type, arg: Any) -> Any:

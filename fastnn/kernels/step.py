@@ -1,9 +1,10 @@
 """A training step of a whole network, by one thread or a team: forward, cost, backward, update.
 
 The batch is cut into slices, which go through all layers forward and back while they are in the cache, and the slices
-into groups, in each of which the gradients of convolutions are summed. Then the gradients of dense layers are taken over the
-whole batch, a chunk of rows at a time, and each chunk's parameters are stepped at once. Slices, groups and chunks depend on
-the network and the batch alone. Whoever of the team comes first takes the next one: the number of threads changes no bit.
+into groups, in each of which the gradients of convolutions and small dense layers are summed. Then those of large ones are
+taken over the whole batch, a chunk of rows at a time, and each chunk's parameters are stepped at once. Slices, groups and
+chunks depend on the network and the batch alone. Whoever of the team comes first takes the next one: the number of threads
+changes no bit.
 """
 
 from fastnn import plan
@@ -28,7 +29,7 @@ from fastnn.kernels.workspace import lay_out, slices_of, whole_lines
 CHUNK_ROWS, CHUNK_PARAMETERS = 128, 16384
 
 
-@shared(flushes=True)
+@shared
 def slice_at(
     table: int,
     m: int,
@@ -50,7 +51,7 @@ def slice_at(
     costs, _, batch, _, _, _ = lay_out(header, m, zero)
     local = own + whole_lines(header[plan.PARTIAL] * size)
     scratch = local + whole_lines(header[plan.SLICE] * header[plan.ROWS] * size)
-    frame = (table, m, x, parameters, base + batch, local, scratch)
+    frame = (table, m, x, parameters, base + batch, local, scratch, base)
     forward_at(frame, first, rows, seed, zero)
     cost = base + costs + number * 16
     at(cost, 1, 0.0)[0] = 0
@@ -87,13 +88,13 @@ def chunk_rows(layer):
 
 @compiled
 def chunks_of(layer):
-    """How many chunks a layer's parameters are cut into: those of a convolution are few, and are one."""
-    if layer[plan.KIND] == plan.DENSE:
-        return max(1, -(-layer[plan.N_IN] // chunk_rows(layer)))
-    return 1 if layer[plan.COUNT] > 0 else 0
+    """How many chunks a layer's parameters are cut into: those that are summed slice by slice are few, and are one."""
+    if layer[plan.COUNT] == 0:
+        return 0
+    return 1 if layer[plan.SUMMED] != 0 else max(1, -(-layer[plan.N_IN] // chunk_rows(layer)))
 
 
-@shared(flushes=True)
+@shared
 def chunk_at(
     table: int, m: int, number: int, chunk: int, x: int, base: int, own: int, gradients: int, zero: float
 ) -> tuple[int, int]:
@@ -101,7 +102,7 @@ def chunk_at(
     header, layer, size = row_of(table, 0), row_of(table, number), element_size(zero)
     _, _, batch, sums, _, _ = lay_out(header, m, zero)
     begin = layer[plan.THETA]
-    if layer[plan.KIND] != plan.DENSE:
+    if layer[plan.SUMMED] != 0:
         groups, apart = min(slices_of(header, m)[0], plan.GROUPS), whole_lines(header[plan.PARTIAL] * size)
         target = at(gradients + begin * size, layer[plan.COUNT], zero)
         for i in range(target.size):
@@ -111,7 +112,7 @@ def chunk_at(
             for i in range(target.size):
                 target[i] += part[i]
         return begin, layer[plan.COUNT]
-    frame = (table, m, x, 0, base + batch, 0, 0)
+    frame = (table, m, x, 0, base + batch, 0, 0, base)
     scratch = own + whole_lines(header[plan.PARTIAL] * size) + whole_lines(header[plan.SLICE] * header[plan.ROWS] * size)
     a, dz = result(frame, number - 1, 0, zero), gradient(frame, number, 0, zero)
     n_in, n_out = layer[plan.N_IN], layer[plan.N_OUT]

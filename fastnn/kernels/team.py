@@ -78,6 +78,17 @@ def put(typing_context: Any, team: Any, counter: Any, value: Any) -> Any:
     return types.none(team, types.intp, types.int64), generate
 
 
+@intrinsic
+def swap(typing_context: Any, team: Any, counter: Any, expected: Any, value: Any) -> Any:
+    """Give the counter a value if it has the expected one; whether it had."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        place = _place(context, builder, args[0], args[1], signature.args[0])
+        return builder.extract_value(builder.cmpxchg(place, args[2], args[3], "seq_cst", "seq_cst"), 1)
+
+    return types.boolean(team, types.intp, types.int64, types.int64), generate
+
+
 @compiled
 def barrier(team, workers):
     """Wait until all of the team are here."""

@@ -9,6 +9,7 @@ import numpy as np
 from numba.core import types
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import infer_global
+from numba.np.numpy_support import from_dtype
 
 from fastnn import arguments
 from fastnn.kernels.cache import DiskCache
@@ -55,6 +56,23 @@ def whole(function: Callable[..., Any]) -> Any:
 
     infer_global(entry, types.Dispatcher(dispatcher))
     return entry
+
+
+def by_address(function: Callable[..., Any]) -> Callable[[Any], Callable[..., Any]]:
+    """Compile a function of int64 and, last, a zero of a network's dtype. Returns what has the compiled code for a dtype.
+
+    That is called with ints and a float, without the dispatcher: each argument costs some 15 ns, and nothing is checked.
+    """
+    dispatcher = CPUDispatcher(function, targetoptions={"nopython": True, **OPTIONS})
+    dispatcher._cache = DiskCache(function, OPTIONS, announce)
+    integers = len(inspect.signature(function).parameters) - 1
+
+    @functools.cache
+    def code(dtype: Any) -> Callable[..., Any]:
+        entry_point: Callable[..., Any] = dispatcher.compile((*[types.int64] * integers, from_dtype(dtype)))
+        return entry_point
+
+    return code
 
 
 def _bound(

@@ -1,0 +1,177 @@
+"""Pooling on addresses, for pool.py and for a network's slice: chooses by the windows among the ways.
+
+sizes are (planes, H, W, H', W'), where the planes of all samples and channels are contiguous, one behind the other; windows
+(f_h, f_w, S_h, S_w, P_h, P_w). Each way is a shared function, so that only what the windows at hand need is compiled.
+"""
+
+import numpy as np
+
+from fastnn.kernels import pool2x2, pool3x3
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.layout import address, at, empty, in_use_until_here, rows_at
+from fastnn.kernels.memory import element_size
+from fastnn.kernels.pool_windows import (
+    EXACT,
+    backward_avg,
+    find_largest,
+    forward,
+    laid_out,
+    larger,
+    scratch_for,
+    span,
+    total,
+    windows_over,
+)
+from fastnn.kernels.shared import shared
+from fastnn.kernels.tiles import lanes
+
+Sizes = tuple[int, int, int, int, int]
+Windows = tuple[int, int, int, int, int, int]
+
+
+@compiled
+def pairs(windows):
+    """f, S and P."""
+    f_h, f_w, S_h, S_w, P_h, P_w = windows
+    return (f_h, f_w), (S_h, S_w), (P_h, P_w)
+
+
+@shared
+def max_at(a: int, z: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(16) z_ij = max_rs a_(iS+r)(jS+s)."""
+    (f, S, P), (planes, H, W, _, _), number = pairs(windows), sizes, at(a, 0, zero).dtype.type
+    if pool2x2.fits(f, S, P):
+        pool2x2.forward_max(a, z, planes, H, W, number(1))
+    elif pool3x3.fits(f, S, zero):
+        pool3x3.forward_max(a, z, sizes, P, number(-np.inf))
+    else:
+        any_max_at(a, z, sizes, windows, zero)
+
+
+@shared
+def any_max_at(a: int, z: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(16) for windows of any kind."""
+    number = at(a, 0, zero).dtype.type
+    forward(a, z, sizes, pairs(windows), larger, number(-np.inf), number(1))
+
+
+@shared
+def max_back_at(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(18) da_ij sums the dz of the windows whose largest cell is (i, j)."""
+    (f, S, P), (planes, H, W, _, _) = pairs(windows), sizes
+    if pool2x2.fits(f, S, P):
+        if not pool2x2.covers(f, S, P, H, W):
+            at(da, planes * H * W, zero)[:] = 0
+        pool2x2.backward_max(dz, a, da, planes, H, W, zero)
+    elif pool3x3.fits(f, S, zero):
+        pool3x3.backward_max(dz, a, da, sizes, P, at(a, 0, zero).dtype.type(-np.inf))
+    else:
+        at(da, planes * H * W, zero)[:] = 0
+        route_at(dz, a, da, sizes, windows, zero)
+
+
+@compiled
+def largest(image, top, bottom, left, right):
+    """Where the largest cell of a window is: the first one, where several are; a NaN counts as the largest."""
+    best_y, best_x = top, left
+    best = image[top, left]
+    for y in range(top, bottom):
+        for x in range(left, right):
+            if image[y, x] > best or (np.isnan(image[y, x]) and not np.isnan(best)):
+                best, best_y, best_x = image[y, x], y, x
+    return best_y, best_x
+
+
+@shared
+def route_at(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(18) Each dz is added, in da of zeros, to the largest cell of its window."""
+    (planes, H, W, H_out, W_out), (f, S, P), size = sizes, pairs(windows), element_size(zero)
+    low = at(a, 0, zero).dtype.type(-np.inf)
+    vectors = H * W + W + P[1] < EXACT  # else places are no floats
+    places = empty(W_out + lanes(zero), zero)
+    scratch = scratch_for(H if vectors else 0, W, S[1], low)
+    for p in range(planes):
+        plane, cells = a + p * H * W * size, at(da + p * H * W * size, H * W, zero)
+        image, gradients = rows_at(plane, H, W, zero), rows_at(dz + p * H_out * W_out * size, H_out, W_out, zero)
+        if vectors:
+            rows = laid_out(plane, H, W, S[1], scratch, low)
+        for i in range(H_out):
+            top, bottom = span(i, f[0], S[0], P[0], H)
+            if vectors:
+                find_largest(i, rows, address(places), sizes, (f, S, P), low)
+            for j in range(W_out):
+                left, right = span(j, f[1], S[1], P[1], W)
+                if not vectors:
+                    y, x = largest(image, top, bottom, left, right)
+                    cell = y * W + x
+                elif places[j] >= 0:
+                    cell = np.int64(places[j]) + j * S[1] - P[1]
+                else:
+                    cell = top * W + left
+                cells[cell] += gradients[i, j]
+    in_use_until_here(places)
+
+
+@shared
+def avg_at(a: int, z: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(15) z_ij = mean_rs a_(iS+r)(jS+s)."""
+    (f, S, P), (planes, H, W, _, _) = pairs(windows), sizes
+    share = at(a, 0, zero).dtype.type(1 / (f[0] * f[1]))
+    if pool2x2.fits(f, S, P):
+        pool2x2.forward_avg(a, z, planes, H, W, share)
+    elif pool3x3.fits(f, S, zero):
+        pool3x3.forward_avg(a, z, sizes, P, share)
+    else:
+        any_avg_at(a, z, sizes, windows, share)
+
+
+@shared
+def any_avg_at(a: int, z: int, sizes: Sizes, windows: Windows, share: float) -> None:
+    """(15) for windows of any kind."""
+    forward(a, z, sizes, pairs(windows), total, at(a, 0, share).dtype.type(0), share)
+
+
+@shared
+def avg_back_at(dz: int, da: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(19) Each dz is spread evenly over its window."""
+    (f, S, P), (planes, H, W, _, _) = pairs(windows), sizes
+    share = at(da, 0, zero).dtype.type(1 / (f[0] * f[1]))
+    if pool2x2.covers(f, S, P, H, W):
+        pool2x2.backward_avg(dz, da, planes, H, W, share)
+    elif pool3x3.fits(f, S, zero):
+        pool3x3.backward_avg(dz, da, sizes, P, share)
+    elif S[1] <= 2:
+        sum_at(dz, da, sizes, windows, share)
+    else:
+        at(da, planes * H * W, zero)[:] = 0
+        spread_at(dz, da, sizes, windows, share)
+
+
+@shared
+def sum_at(dz: int, da: int, sizes: Sizes, windows: Windows, share: float) -> None:
+    """(19) for strides of 1 or 2 across."""
+    backward_avg(dz, da, sizes, pairs(windows), share)
+
+
+@shared
+def spread_at(dz: int, da: int, sizes: Sizes, windows: Windows, share: float) -> None:
+    """(19) share dz is added to each cell of its window, in da of zeros."""
+    (planes, H, W, H_out, W_out), (f, S, P), size = sizes, pairs(windows), element_size(share)
+    amounts = empty(W_out, share)
+    for p in range(planes):
+        gradients = rows_at(dz + p * H_out * W_out * size, H_out, W_out, share)
+        for y in range(H):
+            first, behind = windows_over(y, f[0], S[0], P[0], H_out)
+            if first >= behind:
+                continue
+            amounts[:] = 0
+            for i in range(first, behind):
+                for j in range(W_out):
+                    amounts[j] += gradients[i, j] * share
+            row = at(da + (p * H + y) * W * size, W, share)
+            for s in range(max(0, P[1] - (W_out - 1) * S[1]), min(f[1], W + P[1])):
+                left = s - P[1]
+                begin = max(0, -(left // S[1]))
+                end = min(W_out, (W - 1 - left) // S[1] + 1)
+                for j in range(begin, end):
+                    row[j * S[1] + left] += amounts[j]
