@@ -219,9 +219,10 @@ def checked(function: Callable[..., Any] | None = None, *, writes: tuple[str, ..
         # np.matrix redefines *, so that the function must not see one
         plain = {name: np.asarray(value) if isinstance(value, np.ndarray) else value for name, value in values.items()}
         try:
-            return function(**plain)
+            result = function(**plain)
         except (ValueError, IndexError) as error:
             raise contract.explain(error, values) from None
+        return result if values.get("out") is None else values["out"]
 
     return entry
 

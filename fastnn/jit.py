@@ -121,6 +121,9 @@ def once(net, x, y, workspace, aim):
     targets = targets_for(net, y, m, net.table[0, plan.OUTPUT])
     check_targets(targets, m, net.table[0])
     check_place(targets, workspace)
+    if aim != COST:
+        check_apart(net, inputs)
+        check_apart(net, targets)
     base, seed = base_of(workspace), net.steps[1] + 1 if aim != COST else 0
     integers_at(base + TEAM, COUNTERS)[:] = 0
     total, _ = go_through(net, inputs, targets, None, 0, m, net.steps[0] + 1, seed, base, aim, 0, 1)
@@ -219,6 +222,13 @@ def check_place(rows, workspace):
     """What `forward` returned is no input or target of the next call: that begins by writing over it."""
     if meet(rows, workspace):
         raise ValueError("x, y: expected memory apart from the workspace: copy what `forward` returns")
+
+
+@compiled
+def check_apart(net, rows):
+    """Inputs and targets are read until the end of a step, which writes to the network's arrays meanwhile."""
+    if meet(rows, net.parameters) or meet(rows, net.gradients) or meet(rows, net.moments):
+        raise ValueError("x, y: expected memory apart from the network's own arrays, which learning changes")
 
 
 def targets_for(net, y, m, k):
