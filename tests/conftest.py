@@ -12,6 +12,7 @@ NUMBA_ONLY = [
     "test_cache.py",
     "test_conv_engine.py",
     "test_elementary.py",
+    "test_entry.py",
     "test_fused.py",
     "test_fuzz.py",
     "test_gemm.py",
