@@ -23,6 +23,7 @@ NUMBA_ONLY = [
     "test_networks.py",
     "test_njit.py",
     "test_pool.py",
+    "test_prange.py",
     "test_readme.py",
     "test_registers.py",
     "test_specialisations.py",
