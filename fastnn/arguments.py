@@ -184,7 +184,7 @@ class Contract:
         for name, fact in given.items():
             kind = self.kinds[name]
             labels = kind.labels and fact.dtype.kind in "iu" and fact.dtype.isnative
-            if not labels and fact.dtype not in FLOATS:
+            if not labels and not _is_float(fact.dtype):
                 wanted = "float32, float64 or integer labels" if kind.labels else "float32 or float64"
                 raise TypeError(f"{self.name}: {name}: expected dtype {wanted}, got {fact.dtype}")
             if not labels:
@@ -231,9 +231,10 @@ def checked(function: Callable[..., Any] | None = None, *, writes: tuple[str, ..
         # np.matrix redefines *, so that the function must not see one
         plain = {name: np.asarray(value) if isinstance(value, np.ndarray) else value for name, value in values.items()}
         try:
-            return function(**plain)
+            result = function(**plain)
         except (ValueError, IndexError) as error:
             raise contract.explain(error, values) from None
+        return result if values.get("out") is None else values["out"]
 
     return entry
 
@@ -270,6 +271,11 @@ def describe(value: Any) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(describe, value))}{',' * (len(value) == 1)})"
     return repr(value) if isinstance(value, (int, float, str)) else type(value).__name__
+
+
+def _is_float(dtype: np.dtype) -> bool:
+    """float32 or float64; where longdouble has 64 bits, it is equal to float64 but another type."""
+    return dtype in FLOATS and dtype.char in "fd"
 
 
 def _is_short(number: int) -> bool:

@@ -6,7 +6,7 @@ import errno
 import json
 import operator
 import os
-import tempfile
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -72,16 +72,15 @@ def save(model: Sequential, path: str | Path) -> None:
     path = Path(path)
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, "no folder to save into", str(path.parent))
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with temporary.open("xb") as file:  # with the mode that any new file of the user's gets
             np.savez(file, config=np.array(json.dumps(config, default=operator.index)), parameters=model.parameters)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -109,9 +108,3 @@ def _layer(entry: Any) -> Layer:
         raise ValueError(f"layers: expected one of {', '.join(LAYERS)}, got {entry!r}")
     settings = {name: tuple(v) if isinstance(v, list) else v for name, v in entry.items() if name != "layer"}
     return LAYERS[entry["layer"]](**settings)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -121,6 +121,9 @@ def once(net, x, y, workspace, aim):
     targets = targets_for(net, y, m, net.table[0, plan.OUTPUT])
     check_targets(targets, m, net.table[0])
     check_place(targets, workspace)
+    if aim != COST:
+        check_apart(net, inputs)
+        check_apart(net, targets)
     base = base_of(workspace)
     integers_at(base + TEAM, COUNTERS)[:] = 0
     arrays = address(net.table), address(net.parameters), address(net.gradients), address(net.moments)
@@ -221,6 +224,13 @@ def check_place(rows, workspace):
     """What `forward` returned is no input or target of the next call: that begins by writing over it."""
     if meet(rows, workspace):
         raise ValueError("x, y: expected memory apart from the workspace: copy what `forward` returns")
+
+
+@compiled
+def check_apart(net, rows):
+    """Inputs and targets are read until the end of a step, which writes to the network's arrays meanwhile."""
+    if meet(rows, net.parameters) or meet(rows, net.gradients) or meet(rows, net.moments):
+        raise ValueError("x, y: expected memory apart from the network's own arrays, which learning changes")
 
 
 def targets_for(net, y, m, k):

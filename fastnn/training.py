@@ -95,6 +95,8 @@ def fit(
     if plan.patience is not None and validation is None:
         raise ValueError("patience: expected validation_data with it")
     threads.get_num_threads()  # a bad FASTNN_NUM_THREADS is told now, not at the first step that is large enough
+    if any(np.may_share_memory(data[0], own) for own in (model.parameters, model.gradients)):
+        data = data[0].copy(), data[1]  # x is what it was, whatever the model learns meanwhile
     with plan.stepper.unless_refused():
         prepared, steps = _steps_of(model, data, plan)
     model.loss = plan.loss

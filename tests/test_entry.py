@@ -66,6 +66,15 @@ def test_other_arrays_go_the_general_way():
         assert mean_squared_error(a, 3 * a) == 4
 
 
+def test_a_byte_order_that_is_written_out():
+    """A dtype that was made by newbyteorder says little-endian, not native: on a little-endian CPU it is the same."""
+    for dtype in DTYPES:
+        native = np.dtype(dtype).newbyteorder().newbyteorder()
+        a, theta = (array.view(native) for array in product(dtype)[:2])
+        assert (dense_forward(a, theta) == 3).all()
+        assert mean_squared_error(a, 3 * a) == 4
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_new_arrays(dtype):
     """Plain ones, of NumPy's own dtype object, which own their memory."""

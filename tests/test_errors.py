@@ -204,8 +204,19 @@ def test_matrix_is_taken_as_plain_array(name):
     plain = {key: v.copy() if isinstance(v, np.ndarray) else v for key, v in call.items()}
     matrices = {key: np.matrix(v, copy=False) if isinstance(v, np.ndarray) and v.ndim == 2 else v for key, v in call.items()}
     result, expected = getattr(ops, name)(**matrices), getattr(ops, name)(**plain)
-    assert type(result) is type(expected)
+    assert type(result) is type(matrices.get("out", expected))
     if expected is not None:
         assert np.array_equal(result, expected)
     for written in WRITES.get(name, ()):
         assert np.array_equal(call[written], plain[written])
+
+
+@pytest.mark.parametrize("name", WITH_OUT)
+def test_out_comes_back(name):
+    """The very object that was given, of whatever class."""
+    call = good(name)
+    expected = getattr(ops, name)(**call).copy()
+    for kind in (np.ndarray, np.recarray, np.memmap):
+        out = np.full_like(expected, np.nan).view(kind)
+        assert getattr(ops, name)(**{**call, "out": out}) is out
+        np.testing.assert_array_equal(np.asarray(out), expected)

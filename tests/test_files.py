@@ -2,11 +2,12 @@
 
 import os
 import re
+import signal
 
 import numpy as np
 import pytest
 from networks import convolutional, dense, samples
-from processes import OTHER_BACKEND, output
+from processes import OTHER_BACKEND, output, run
 
 import fastnn
 from fastnn import SGD, Conv2D, Dense, Flatten, Loss, MaxPool2D, Sequential, losses
@@ -116,9 +117,34 @@ def test_a_crash_leaves_the_old_file(broken, error, tmp_path, monkeypatch):
     assert [entry.name for entry in tmp_path.iterdir()] == ["net.npz"]
 
 
+KILLED = """
+import os, signal, sys
+import numpy, fastnn
+def savez(file, **parts):
+    file.write(bytes(100))
+    file.flush()
+    os.kill(os.getpid(), signal.SIGKILL)
+model = fastnn.load(sys.argv[1])
+model.parameters[...] = 7
+numpy.savez = savez
+model.save(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL is POSIX's")
+def test_a_process_that_is_killed_leaves_the_old_file(tmp_path):
+    """Amid the write, where nothing can be tidied up any more."""
+    path = tmp_path / "net.npz"
+    model = dense(seed=1)
+    model.save(path)
+    assert run("-c", KILLED, path) == (-signal.SIGKILL, "", "")
+    np.testing.assert_array_equal(fastnn.load(path).parameters, model.parameters)
+
+
 @pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
-def test_the_files_mode_is_the_users(tmp_path):
-    """As open() would have made it, not the 0600 of a temporary file."""
+def test_the_files_mode_is_the_users(tmp_path, monkeypatch):
+    """As open() would have made it, not the 0600 of a temporary file; other threads see no other umask meanwhile."""
+    monkeypatch.delattr(os, "umask")
     dense().save(tmp_path / "net.npz")
     (tmp_path / "other").touch()
     assert (tmp_path / "net.npz").stat().st_mode == (tmp_path / "other").stat().st_mode

@@ -96,6 +96,21 @@ def test_a_workspace_apart_from_the_network(call, name):
     assert np.array_equal(model.parameters, before)
 
 
+@pytest.mark.parametrize("name", ["parameters", "gradients", "moments"])
+@pytest.mark.parametrize("call", ["gradient", "step"])
+@pytest.mark.parametrize("place", ["x", "y"])
+def test_samples_apart_from_the_network(call, name, place):
+    """What learning changes is no input or target of it; to look at it is allowed."""
+    model = Sequential(Dense(4, "tanh"), Dense(4), input_shape=4)
+    net = model.compiled("mean_squared_error")
+    own, space, before = getattr(net, name).reshape(-1)[-32:].reshape(8, 4), jit.workspace(net, 8), model.parameters.copy()
+    arguments = (own, X) if place == "x" else (X, own)
+    with pytest.raises(ValueError, match=f"^{call}: x, y: expected memory apart from the network's own arrays"):
+        getattr(jit, call)(net, *arguments, space)
+    assert np.array_equal(model.parameters, before)
+    assert jit.cost(net, *arguments, space) == jit.cost(net, *(array.copy() for array in arguments), space)
+
+
 @pytest.mark.parametrize("call", ["forward", "step"])
 def test_a_workspace_with_gaps(call):
     net = dense().compiled()

@@ -1,7 +1,10 @@
 """Networks in compiled code: the same numbers as layer by layer, inside @njit, with any number of threads."""
 
+import sys
+
 import numpy as np
 import pytest
+from llvmlite import binding
 from networks import KINKED, LOSSES, SMOOTH, convolutional, dense, lenet, samples
 from numba import njit, prange
 from numba.core.runtime import _nrt_python, rtsys
@@ -130,6 +133,30 @@ def test_the_number_of_threads_changes_no_bit(make, m, monkeypatch):
         found.append(model.parameters.copy())
     fastnn.set_num_threads(None)
     assert all(np.array_equal(parameters, found[0]) for parameters in found)
+
+
+# The gradient of every kind of layer, compiled and layer by layer.
+GRADIENT = """
+import sys; sys.path[:0] = sys.argv[1:]
+import numpy as np
+from fastnn import jit
+from networks import convolutional, samples
+for dtype in (np.float32, np.float64):
+    model = convolutional(dtype=dtype)
+    x, y = samples(model, 13)
+    x = x.astype(dtype)
+    jit.gradient(model.compiled(), x, y, jit.workspace(model.compiled(), 13))
+    compiled = model.gradients.copy()
+    model.cost_and_gradients(x, y, "softmax_cross_entropy")
+    assert np.abs(compiled - model.gradients).max() < 1000 * np.finfo(dtype).eps
+print("done")
+"""
+
+
+@pytest.mark.skipif(not binding.get_host_cpu_features().get("avx2"), reason="this CPU has no AVX2")
+def test_an_avx2_cpu():
+    """With other tiles more functions are called rather than inlined, which return theirs in memory."""
+    assert output(GRADIENT, *sys.path, NUMBA_CPU_NAME="haswell", NUMBA_CPU_FEATURES="") == "done\n"
 
 
 DIGITS = """

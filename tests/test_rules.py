@@ -163,7 +163,17 @@ def test_kinds_of_labels(name):
 
 
 @pytest.mark.parametrize("name", WITH_LABELS)
-@pytest.mark.parametrize("row", [[0.25, 0.25, 0.25, 0.25, 0.25], [0, 0, 0, 0, 0], [1, 1, 0, 0, 0], [0.5, 0.49, 0, 0, 0]])
+@pytest.mark.parametrize(
+    "row",
+    [
+        [0.25, 0.25, 0.25, 0.25, 0.25],
+        [0, 0, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [0.5, 0.49, 0, 0, 0],
+        [0.5, 0.5, np.nan, 0, 0],
+        [np.inf, 0, 0, 0, 0],
+    ],
+)
 def test_rows_that_do_not_sum_to_one(name, row):
     y = np.eye(5, dtype=np.float32)[np.zeros(7, int)]
     y[6] = row

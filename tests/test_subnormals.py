@@ -7,7 +7,8 @@ import pytest
 from networks import samples
 
 import fastnn
-from fastnn import Adam, AvgPool2D, Conv2D, Dense, Flatten, MaxPool2D, Sequential, jit
+from fastnn import SGD, Adam, AvgPool2D, Conv2D, Dense, Flatten, MaxPool2D, Sequential, jit
+from fastnn.kernels import calls
 
 ROUNDS = 15
 NETWORKS = {
@@ -54,6 +55,35 @@ def test_a_step_is_not_slowed(name, dtype):
         lambda: step(small_x, small_theta, tiny),
     ])  # fmt: skip
     assert max(others) < 2 * usual
+
+
+LAYERS = {
+    "dense": lambda dtype: Sequential(Dense(3), input_shape=4, dtype=dtype),
+    "convolutional": lambda dtype: Sequential(Conv2D(3, 2), input_shape=(2, 3, 3), dtype=dtype),
+}
+
+
+@pytest.mark.skipif(not (calls.is_x86() or calls.is_arm()), reason="of other CPUs the mode is not known")
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", LAYERS)
+def test_in_a_step_they_count_as_0(name, dtype):
+    """Forward, backward and in the optimiser; so on CPUs, too, that are quick at them, where no time would tell."""
+    model, tiny = LAYERS[name](dtype), np.finfo(dtype).tiny / 8
+    net = model.compiled("mean_squared_error", SGD(0.1, momentum=0.5))
+    x, y = np.full((8, *model.input_shape), tiny, dtype), np.full((8, *model.output_shape), -1, dtype)
+    weights, space = model.layers[0].parameters["theta"], jit.workspace(net, 8)
+    model.parameters[...] = 0
+    weights[...] = 1
+    if name == "dense":
+        weights[0] = 0  # the bias
+    assert jit.forward(net, x, space).max() == 0 < model.forward(x).min()
+    jit.gradient(net, x, y, space)
+    of_weights = (model.parameters == 1).nonzero()
+    assert np.count_nonzero(net.gradients) == 3
+    assert not net.gradients[of_weights].any()
+    net.moments[...] = tiny
+    jit.step(net, x, y, space)
+    assert not net.moments.reshape(-1)[of_weights].any()
 
 
 def test_elsewhere_they_are_numbers_as_ever():

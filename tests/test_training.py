@@ -109,6 +109,20 @@ def test_x_and_y_stay_paired_and_unchanged():
         np.testing.assert_array_equal(variant, kept)
 
 
+@pytest.mark.parametrize("own", ["parameters", "gradients"])
+def test_x_may_be_the_models_own(own):
+    """It is then what it was before, whatever the model learns."""
+    models = [dense() for _ in range(2)]
+    views = [getattr(model, own)[:32].reshape(8, 4) for model in models]
+    _, y = samples(models[0], 8)
+    histories = [
+        model.fit(x, y, epochs=3, batch_size=4, verbose=0)
+        for model, x in zip(models, (views[0], views[1].copy()), strict=True)
+    ]
+    assert histories[0]["loss"] == histories[1]["loss"]
+    np.testing.assert_array_equal(models[0].parameters, models[1].parameters)
+
+
 def test_nan_passes_through():
     """A NaN among the samples is no error: the cost shows it."""
     model = dense()

@@ -9,6 +9,7 @@ Arrays are looked at here, too, so that code for some types may be called with a
 dtype and rank, writeable where it is written, is refused with a TypeError.
 """
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -31,6 +32,7 @@ _HEAD = object.__basicsize__
 _DATA, _NDIM, _SHAPE, _STRIDES, _DTYPE, _FLAGS = (_HEAD + 8 * i for i in (0, 1, 2, 3, 5, 6))
 _BYTE_ORDER, _NUMBER = _HEAD + 10, _HEAD + 12
 _WRITEABLE = 0x0400
+_NATIVE_ORDERS = "=", {"little": "<", "big": ">"}[sys.byteorder]  # the second where a dtype was made by newbyteorder
 
 _NDARRAY = "fastnn.ndarray"
 name_address(_NDARRAY, id(np.ndarray))
@@ -69,8 +71,11 @@ def _fits(array_type: Any, place: Any, b: Any) -> Any:
         fits = b.and_(fits, b.icmp_signed("!=", flag, integer(0, 32)))
     if dtype in FLOATS:
         descriptor = field(b, place, _DTYPE)
-        for offset, expected, bits in ((_NUMBER, dtype.num, 32), (_BYTE_ORDER, ord("="), 8)):
-            fits = b.and_(fits, b.icmp_signed("==", field(b, descriptor, offset, bits), integer(expected, bits)))
+        fits = b.and_(fits, b.icmp_signed("==", field(b, descriptor, _NUMBER, 32), integer(dtype.num, 32)))
+        orders = [
+            b.icmp_signed("==", field(b, descriptor, _BYTE_ORDER, 8), integer(ord(order), 8)) for order in _NATIVE_ORDERS
+        ]
+        fits = b.and_(fits, b.or_(*orders))
     return fits
 
 

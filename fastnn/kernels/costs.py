@@ -23,7 +23,7 @@ def check_rows(y):
         total = 0.0
         for i in range(y.shape[1]):
             total += y[n, i]
-        if abs(total - 1) > ROW_SUM_TOLERANCE:
+        if not abs(total - 1) <= ROW_SUM_TOLERANCE:  # NaN is no sum of one
             raise ValueError(shapes.ROW_SUM)
 
 

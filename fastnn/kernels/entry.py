@@ -96,7 +96,8 @@ def {contract.name}({parameters_of(contract)}):
     try:
         if {usual}:
             return core({values})
-        return core(*plain(contract, ({", ".join(contract.names)},)))
+        result = core(*plain(contract, ({", ".join(contract.names)},)))
+        return {"result if out is None else out" if "out" in contract.names else "result"}
     except Exception as error:
         raise reason(contract, ({", ".join(contract.names)},), error) from None
 """

@@ -86,10 +86,37 @@ class Tile(types.Type):
 
 @register_model(Tile)
 class TileModel(models.PrimitiveModel):
-    """A tile is an LLVM array of vectors, which LLVM takes apart into registers."""
+    """A tile is an LLVM array of vectors, which LLVM takes apart into registers.
+
+    A function that is not inlined returns one in memory, as a packed struct, for which no alignment is assumed. LLVM puts
+    places that are not in use together into one. Numba links what was compiled so into a caller and compiles it again, and
+    then that one has the alignment of the smaller: an array of vectors lay there, and an aligned store ended the process.
+    """
 
     def __init__(self, manager: Any, tile: Tile) -> None:
         super().__init__(manager, tile, tile.value)
+
+    def get_data_type(self) -> ir.Type:
+        tile = self.fe_type
+        return ir.LiteralStructType([tile.vector] * (tile.rows * tile.vectors), packed=True)
+
+    def as_data(self, builder: Any, value: Any) -> Any:
+        return _moved(builder, value, self.get_data_type())
+
+    def from_data(self, builder: Any, value: Any) -> Any:
+        return _moved(builder, value, self.get_value_type())
+
+    get_return_type = get_data_type
+    as_return = as_data
+    from_return = from_data
+
+
+def _moved(builder: Any, value: Any, into: ir.Type) -> Any:
+    """The vectors of one aggregate as another."""
+    moved = ir.Constant(into, ir.Undefined)
+    for place in range(len(into)):
+        moved = builder.insert_value(moved, builder.extract_value(value, place), place)
+    return moved
 
 
 class Form(types.Opaque):

@@ -28,7 +28,7 @@ def rows(y: NDArray[np.floating | np.integer], z: NDArray[np.floating]) -> NDArr
     """The target as rows (m, k): row i has a one at its label, or is given."""
     if y.ndim == 2:
         shapes.check_target(y.shape, z.shape)
-        if np.any(np.abs(y.sum(axis=1, dtype=np.float64) - 1) > ROW_SUM_TOLERANCE):
+        if not np.all(np.abs(y.sum(axis=1, dtype=np.float64) - 1) <= ROW_SUM_TOLERANCE):  # NaN is no sum of one
             raise ValueError(shapes.ROW_SUM)
         return y.astype(z.dtype)
     shapes.check_labels(y.shape, z.shape)
