@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastnn.kernels import dense_forward, mean_squared_error, relu
+from fastnn.kernels import conv2d_forward, dense_forward, mean_squared_error, relu
 
 DTYPES = (np.float32, np.float64)
 
@@ -45,6 +45,21 @@ def test_other_arguments_are_refused(place, change, error):
     with pytest.raises(error, match=r"^dense_forward: "):
         dense_forward(*arguments)
     assert (arguments[2] == 7).all()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [1.5, True, None, "1", (1.5, 1.5), (True, True), (1, True), (None, 1), (1,), (1, 1, 1), (), -1, 2**70, (1, 2**70)],
+)
+@pytest.mark.parametrize("place", ["stride", "dilation", "groups"])
+def test_other_numbers_are_refused(place, other):
+    """Compiled code would round floats and take True for 1; a pair of ints is none for groups."""
+    a, theta, b = np.ones((1, 1, 5, 5), np.float32), np.ones((1, 1, 3, 3), np.float32), np.zeros(1, np.float32)
+    for stride in (1, (2, 1)):
+        assert (conv2d_forward(a, theta, b, stride) == 9).all()
+    assert conv2d_forward(a, theta, b, np.int64(2)).shape == (1, 1, 2, 2)
+    with pytest.raises((TypeError, ValueError), match=rf"^conv2d_forward: {place}: "):
+        conv2d_forward(a, theta, b, **{place: other})
 
 
 def test_a_read_only_output_is_refused():

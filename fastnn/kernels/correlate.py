@@ -8,10 +8,8 @@ Tuples as in planes.py, and
     out      address, and the steps from one sample, row k, row i and cell j to the next
     weights  address of the packed weights, address of the bias, its step: 0 and a 0 for none, and the number of g
     room     addresses in scratch (`_layout`)
-    block    how many taps, of how many; whether to add to what `out` has; edges (`_edges`)
+    block    how many taps, of how many; whether to add to what `out` has; edges (`_edges`); cells (`_sweep`)
 """
-
-import numpy as np
 
 from fastnn.constants import IDENTITY
 from fastnn.kernels.dots import BLOCK
@@ -27,8 +25,10 @@ from fastnn.kernels.planes import (
     channels_of,
     fill_planes,
     framed,
+    halo,
     in_place,
     parts,
+    phases,
     plane_bytes,
     reached,
     tap_offsets,
@@ -46,6 +46,7 @@ from fastnn.kernels.tiles import (
     low_form,
     prefetch,
     rank_one,
+    spread,
     store,
     tile,
     vectors_of,
@@ -58,6 +59,10 @@ Shape = tuple[int, int, int, int]
 
 LOW = 3  # rows of a group for which a tile of few rows and many vectors is used
 LOW_VECTORS = 8  # at most, of a tile of so few rows
+# Bytes of planes that one tile of rows k goes along before the next does: they stay in the second-level cache, and z is
+# written line after line of the same few rows, which the hardware sees coming. Tile by tile through all k, a z of 11 MB that
+# lay in memory took twice as long.
+SWEEP_BYTES = 128 * 1024
 FAR = 32  # terms of a tile that take longer than it takes to ask for its part of z
 
 
@@ -123,19 +128,18 @@ def _parts(sizes, window, zero):
 
 @compiled
 def correlate_bytes(sizes, window, zero):
-    """The scratch of `correlate`: planes, ones, a tile, tap offsets. None of it grows with m or K."""
+    """The scratch of `correlate`: planes, a tile, tap offsets. None of it grows with m or K."""
     part = _parts(sizes, window, zero)
-    return _layout(0, part, zero)[3] + 8 * part[1] * window[0] * window[1] + LINE
+    return _layout(0, part, zero)[2] + 8 * part[1] * window[0] * window[1] + LINE
 
 
 @compiled
 def _layout(scratch, part, zero):
-    """Addresses in scratch of planes, ones, a tile, and the table of tap offsets."""
+    """Addresses in scratch of planes, a tile, and the table of tap offsets."""
     vector = lanes(zero) * element_size(zero)
     planes = -(-scratch // LINE) * LINE
-    ones = -(-(planes + plane_bytes(part)) // LINE) * LINE
-    buffer = ones + LOW_VECTORS * vector
-    return planes, ones, buffer, buffer + max(full_rows(zero) * VECTORS, LOW * LOW_VECTORS) * vector
+    buffer = -(-(planes + plane_bytes(part)) // LINE) * LINE
+    return planes, buffer, buffer + max(full_rows(zero) * VECTORS, LOW * LOW_VECTORS) * vector
 
 
 @shared
@@ -148,8 +152,6 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
     planes = room[0]
     part = in_place(part, sizes, window, image, size)
     samples, channels, rows = part[0], part[1], part[2]
-    for i in range(LOW_VECTORS * lanes(zero)):
-        write(zero + np.float32(1), room[1] + i * size)
     noted = 0
     for n in range(0, m, samples):
         if samples > m - n:  # fewer samples side by side: their rows are closer together
@@ -167,12 +169,12 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
                     planes = place + i * image[3]
                 if noted != some[1]:
                     noted = some[1]
-                    tap_offsets(room[3], noted, window, part, True)
+                    tap_offsets(room[2], noted, window, part, True)
                 taps, edges = some[1] * cells, _edges(some, window, i, zero)
                 for t in range(0, max(taps, 1), BLOCK):
                     packed = (weights[0] + (c * cells + t) * full_rows(zero) * size, weights[1], weights[2])
-                    block = (min(BLOCK, taps - t), C * cells, c + t > 0, edges)
-                    where = (planes, room[3] + 8 * t, room[1], room[2])
+                    block = (min(BLOCK, taps - t), C * cells, c + t > 0, edges, _sweep(some, window, zero))
+                    where = (planes, room[2] + 8 * t, room[1])
                     if K == 1:
                         _cells(low_form(zero, 1), form(zero, 1, 1), some, packed, target, where, block)
                     elif K <= LOW:
@@ -205,6 +207,16 @@ def _edges(sizes, window, row, zero):
 
 
 @compiled
+def _sweep(sizes, window, zero):
+    """Cells that meet all K before the next ones do: whole tiles whose part of the planes is SWEEP_BYTES."""
+    m, C, K, _, _, _, W_out = sizes
+    kinds, beyond = phases(window[0], window[2], window[6]) * window[1], halo(window[0], window[2], window[6])
+    wide = (LOW_VECTORS if K <= LOW else VECTORS) * lanes(zero)
+    cells = SWEEP_BYTES // (max(C, 1) * kinds * element_size(zero)) - beyond * m * W_out
+    return max(1, cells // wide) * wide
+
+
+@compiled
 def _share(block, done, behind, row_cells):
     """Which share of a block's taps, from one tap row to another, meets rows of the image under some cells; if not all."""
     taps, (first_cell, last_cell, (f_h, H, top, S_h, D_h)) = block[0], block[3]
@@ -219,30 +231,33 @@ def _share(block, done, behind, row_cells):
 def _cells(wide, narrow, sizes, weights, out, room, block):
     """A block of taps for all cells of a part: wide tiles while they fit, then single vectors, cut off at the last cell."""
     m, K, rows, W_out = sizes[0], sizes[2], sizes[5], sizes[6]
-    planes, table, ones, buffer = room
+    planes, table, buffer = room
     zero = zero_of(wide)
     size, full, width = element_size(zero), full_rows(zero), lanes(zero)
     dense = m == 1 and out[4] == size and out[3] == W_out * size
-    cells, done, begin = m * rows * W_out, 0, (0, 0, 0)
-    while done < cells:
-        is_wide = cells - done >= vectors_of(wide) * width
-        count = vectors_of(wide) * width if is_wide else min(width, cells - done)
-        skipped, taps = _share(block, done, done + count, m * W_out)
-        above, source, behind = weights[0] + skipped * full * size, (planes + done * size, table + 8 * skipped), begin
+    cells, begin = m * rows * W_out, (0, 0, 0)
+    for first in range(0, cells, block[4]):
+        until, behind = min(cells, first + block[4]), begin
         for k in range(0, K, full):
-            last = min(full, K - k) - 1
-            bias = (weights[1] + k * weights[2], weights[2], ones)
+            last, done, behind = min(full, K - k) - 1, first, begin
+            bias = (weights[1] + k * weights[2], weights[2])
             corner = (out[0] + k * out[2], out[1], out[2], out[3], out[4])
-            target = (corner[0] + done * size, out[2]) if dense else (buffer, vectors_of(wide) * width * size)
-            counts = (taps, last, dense and block[2], block[2])
-            if is_wide:
-                _run(wide, counts, above, source, bias, target, None)
-            else:
-                _run(narrow, counts, above, source, bias, target, count)
-            if not dense:
-                behind = _deliver(target, (count, last + 1, block[2]), begin, (m, W_out), corner, zero)
-            above += block[1] * full * size
-        done, begin = done + count, behind
+            while done < until:
+                is_wide = cells - done >= vectors_of(wide) * width
+                count = vectors_of(wide) * width if is_wide else min(width, cells - done)
+                skipped, taps = _share(block, done, done + count, m * W_out)
+                above = weights[0] + (k * block[1] + skipped * full) * size
+                source = planes + done * size, table + 8 * skipped
+                target = (corner[0] + done * size, out[2]) if dense else (buffer, vectors_of(wide) * width * size)
+                counts = (taps, last, dense and block[2], block[2])
+                if is_wide:
+                    _run(wide, counts, above, source, bias, target, None)
+                else:
+                    _run(narrow, counts, above, source, bias, target, count)
+                if not dense:
+                    behind = _deliver(target, (count, last + 1, block[2]), behind, (m, W_out), corner, zero)
+                done += count
+        begin = behind
 
 
 @compiled
@@ -254,7 +269,7 @@ def _run(kind, counts, above, source, bias, target, count):
     if taps >= FAR:
         prefetch(t, target[0], target[1], last)
     if not later:
-        total = rank_one(total, bias[0], bias[1], last, bias[2], None)
+        total = spread(total, bias[0], bias[1], last)
     for _ in range(taps):
         total = rank_one(total, above, size, rows - 1, first + read_integer(table), count)
         above += rows * size

@@ -1,9 +1,10 @@
 """What Python calls: a function with a kernel's own parameters, in front of its compiled core.
 
 Written out, since with *args and **kwargs in their place a call takes 0.3 us more, and 5 us more with out= by name. Where
-a kernel takes float arrays alone, the function goes straight to the code that the last such call ran, and the dispatcher's
-search for it, 0.18 of 0.4 us, is left out: the code looks at its arrays itself (boxing.py), and what it refuses goes the
-general way. A kernel that refuses has written nothing, so that it may be asked again.
+a kernel takes float arrays, pairs and ints, the function goes straight to the code that the last such call ran, and the
+dispatcher's search for it, 0.18 of 0.4 us for arrays and 0.9 of 1.5 us for a convolution, is left out: the code looks at its
+arrays itself (boxing.py), and what it refuses goes the general way. Ints are looked at here, since the code would take 1.5
+and True for 1. A kernel that refuses has written nothing, so that it may be asked again.
 """
 
 import inspect
@@ -15,7 +16,7 @@ import numpy as np
 from fastnn import arguments
 from fastnn.arguments import ArrayKind, Contract
 
-Kind = tuple[int, int] | None
+Kind = tuple[int, int] | int | None
 Kinds = tuple[Kind, ...]
 
 _PYTHON = {
@@ -27,8 +28,10 @@ _PYTHON = {
 
 
 def kind(value: Any) -> Kind:
-    """Of a float array: its element's size and its dimensions, which a specialisation depends on."""
-    return (value.itemsize, value.ndim) if isinstance(value, np.ndarray) else None
+    """What a specialisation depends on: of a float array its element's size and its dimensions, of a tuple its length."""
+    if isinstance(value, np.ndarray):
+        return value.itemsize, value.ndim
+    return len(value) if isinstance(value, tuple) else None
 
 
 def entry_of(
@@ -36,16 +39,24 @@ def entry_of(
 ) -> Callable[..., Any]:
     """The function, for a core that is compiled for the kinds of arguments that entry_points has."""
     general = _general(contract, core)
-    arrays = [kind for name, kind in contract.kinds.items() if name not in contract.codes]
-    floats = all(isinstance(kind, ArrayKind) and not kind.labels for kind in arrays)
-    return _direct(contract, general, entry_points) if floats and contract.writes == ("out",) else general
+    others = [name for name in contract.names if name not in contract.codes]
+    direct = all(_is_checked(contract, name) for name in others) and contract.writes == ("out",)
+    return _direct(contract, general, entry_points) if direct else general
+
+
+def _is_checked(contract: Contract, name: str) -> bool:
+    """Whether an argument can be known for what code for some types expects: `_direct` looks at it, or boxing.py does."""
+    kind = contract.kinds[name]
+    if isinstance(kind, ArrayKind):
+        return not kind.labels
+    return kind in (arguments.pair, arguments.integer) and contract.signature.parameters[name].default is not None
 
 
 def _direct(
     contract: Contract, general: Callable[..., Any], entry_points: Mapping[Kinds, Callable[..., Any]]
 ) -> Callable[..., Any]:
-    """For float arrays alone. It remembers an entry point for each dtype, with and without `out`."""
-    names, values = ", ".join(contract.names), ", ".join(_value(contract, name) for name in contract.names)
+    """For float arrays, pairs and ints. It remembers an entry point for each dtype, with and without `out`."""
+    names, values = ", ".join(contract.names), ", ".join(_direct_value(contract, name) for name in contract.names)
     new = f"(new_single if {contract.names[0]}.itemsize == 4 else new_double)({values})"
     into = f"(into_single if {contract.names[0]}.itemsize == 4 else into_double)({values})"
     source = f"""
@@ -59,7 +70,8 @@ def {contract.name}({parameters_of(contract)}):
 
     def remember(*args: Any) -> Any:
         result = general(*args)
-        found = entry_points.get(tuple(map(kind, args)))
+        pairs = [contract.kinds[name] is arguments.pair for name in contract.names]
+        found = entry_points.get(tuple(2 if both else kind(arg) for both, arg in zip(pairs, args, strict=True)))
         into = "out" in contract.names and args[contract.names.index("out")] is not None
         scope[f"{'into' if into else 'new'}_{'single' if args[0].itemsize == 4 else 'double'}"] = found
         return result
@@ -67,6 +79,16 @@ def {contract.name}({parameters_of(contract)}):
     scope: dict[str, Any] = {"codes": contract.codes, "defaults": defaults_of(contract), "remember": remember}
     scope.update(dict.fromkeys(("new_single", "new_double", "into_single", "into_double")))
     return written_out(contract.name, source, scope)
+
+
+def _direct_value(contract: Contract, name: str) -> str:
+    """`_value`, but None where an int is expected and none has come: compiled code refuses that."""
+    if contract.kinds[name] is arguments.pair:
+        usual = f"{name} if type({name}) is tuple and type({name}[0]) is type({name}[1]) is int else None"
+        return f"(({name}, {name}) if type({name}) is int else {usual})"
+    if contract.kinds[name] is arguments.integer:
+        return f"({name} if type({name}) is int else None)"
+    return _value(contract, name)
 
 
 def written_out(name: str, source: str, scope: dict[str, Any]) -> Callable[..., Any]:

@@ -155,7 +155,9 @@ class Core(CPUDispatcher):
 
 def _kind(type_: types.Type) -> Kind:
     """`entry.kind` of a value of that type."""
-    return (type_.dtype.bitwidth // 8, type_.ndim) if isinstance(type_, types.Array) else None
+    if isinstance(type_, types.Array):
+        return type_.dtype.bitwidth // 8, type_.ndim
+    return len(type_) if isinstance(type_, types.BaseTuple) else None
 
 
 def _all_numbers(type_: types.BaseTuple) -> bool:

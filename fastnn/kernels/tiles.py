@@ -23,6 +23,7 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
                                                   t_rv + a_r b_v, elementwise: a_r a vector in each row from a, b_v one at
                                                   places[v] + offset each; `count` goes for all of these vectors
     load(t, address, row_step, last, count)       memory, as a tile of t's shape
+    spread(t, address, row_step, last)            one element in each row, in all lanes of the row
     store(t, address, row_step, last, count)      t -> memory
     store_sums(t, address, row_step, last)        the sum over a row's lanes -> one element in each row; one vector a row
     added(t, u)                                   t + u
@@ -222,6 +223,20 @@ def load(typing_context, t, address, row_step, last, count):
         return value
 
     return t(t, types.int64, types.int64, types.int64, count), generate
+
+
+@intrinsic
+def spread(typing_context, t, address, row_step, last):
+    def generate(context, builder, signature, args):
+        value, address, row_step, last = args
+        code = Code(builder, t)
+        for r in range(t.rows):
+            same = code.broadcast(code.row(address, row_step, last, r))
+            for v in range(t.vectors):
+                value = builder.insert_value(value, same, r * t.vectors + v)
+        return value
+
+    return t(t, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic
