@@ -45,7 +45,7 @@ def scatters(algorithm, sizes, window, zero):
 
     `correlate` multiplies the padding beside dz too, copies each plane at 3 cycles a vector, and puts results with a stride
     in their places at 12. A scatter stores a vector of cols in 2 and adds it in 2; a row of da costs 40, of a channel 25.
-    Beside `winograd`, whose cycles have one vector of products each, so have these.
+    Beside `winograd`, whose cycles have one vector of products each, so have these, and took a quarter more.
     """
     _, C, K, H, W, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
@@ -60,7 +60,8 @@ def scatters(algorithm, sizes, window, zero):
     sums = H * (40 * phases(f_w, S_w, D_w) + C * (25 * phases(f_w, S_w, D_w) + vectors))
     turned, met, _, _ = plane_of(0, 0, sizes, window)
     if takes(algorithm, turned, met, zero):
-        return algorithm != WINOGRAD and 2 * products + sums * width < sample_cycles(turned, met, zero)[0] * width
+        cycles = 1.25 * (2 * products + sums * width) / width
+        return algorithm != WINOGRAD and cycles < sample_cycles(turned, met, zero)[0]
     return products + sums * width < gather
 
 
