@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 OPTIMIZERS = (optimizers.SGD, optimizers.Adam, optimizers.AdamW)
 SECONDS = 0.05  # of a call of compiled code, while training: Ctrl-C and the progress bar wait for so long
-SMALL = 2e7  # floating-point operations of a step, below which threads would cost more than they bring: some 0.2 ms
+SMALL = 1e7  # floating-point operations of a step, below which threads would cost more than they bring: some 0.1 ms
 
 
 def knows(model: Sequential, loss: Loss, optimizer: Optimizer) -> bool:
