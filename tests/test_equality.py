@@ -76,8 +76,8 @@ def test_activations_take_any_rank(name, shape):
     dz = getattr(ops, f"{name}_da_to_dz")(da, z, a)
     for result, function, arguments in ((a, name, (z,)), (dz, f"{name}_da_to_dz", (da, z, a))):
         flat = getattr(reference, function)(*(x.reshape(1, -1) for x in arguments))
-        assert type(result) is np.ndarray
-        np.testing.assert_allclose(result, flat.reshape(shape), rtol=1e-14, atol=1e-15, strict=True)
+        assert (type(result), result.shape, result.dtype) == (np.ndarray, shape, z.dtype)
+        np.testing.assert_allclose(result, flat.reshape(shape), rtol=1e-14, atol=1e-15)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

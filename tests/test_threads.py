@@ -338,15 +338,20 @@ for work in (lambda: kernels.matmul(a, a), lambda: trained(epochs=30)):
 
 
 def test_nothing_of_the_process_is_changed():
-    """Numba's threads, NumPy's error state, denormal numbers, rounding, signal handlers."""
+    """Numba's and OpenBLAS's threads, NumPy's error state, denormal numbers, rounding, signal handlers."""
     does("""
-import numba
+import ctypes, numba
+from pathlib import Path
+def blas_threads():
+    libraries = [ctypes.CDLL(str(path)) for path in Path(np.__file__).parents[1].glob("numpy.libs/*openblas*")]
+    names = "scipy_openblas_get_num_threads64_", "openblas_get_num_threads64_"
+    return [getattr(library, name)() for library in libraries for name in names if hasattr(library, name)]
 def state():
     tiny = np.array([1e-40], np.float32)
     handlers = [signal.getsignal(number) for number in signal.valid_signals()]
     rounded = np.array([1, -1], np.float64) / 3 * np.float64(1e300) + 1
     numbers = (tiny * np.float32(1)).tobytes(), rounded.tobytes()
-    return numba.get_num_threads(), np.geterr(), numbers, handlers, os.environ.copy()
+    return (numba.get_num_threads(), blas_threads()), np.geterr(), numbers, handlers, os.environ.copy()
 before = state()
 trained()
 kernels.sigmoid(np.array([np.nan, 1e-40, -1e4, np.inf], np.float32))

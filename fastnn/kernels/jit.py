@@ -95,6 +95,14 @@ _SCALARS = {
     arguments.algorithm: types.int64,
 }
 
+# The types, in a user's compiled code, of which these may be made.
+_TAKEN = {
+    arguments.real: (types.Integer, types.Float, types.Boolean),
+    arguments.integer: types.Integer,
+    arguments.truth: types.Boolean,
+    arguments.constants: types.BaseTuple,
+}
+
 
 class Core(CPUDispatcher):
     """A kernel's compiled code: a Numba dispatcher that takes every layout of a dtype as the same type."""
@@ -146,9 +154,7 @@ class Core(CPUDispatcher):
             return type_
         if kind is arguments.pair:
             return types.int64 if isinstance(type_, types.Integer) else types.unliteral(type_)
-        constants = isinstance(type_, types.BaseTuple) and _all_numbers(type_)
-        whole = isinstance(type_, types.Integer)
-        if (kind is arguments.constants and not constants) or (kind is arguments.integer and not whole):
+        if not isinstance(type_, _TAKEN.get(kind, types.Type)) or (kind is arguments.constants and not _are_three(type_)):
             raise TypingError(f"{self.contract.name}: {name}: expected {arguments.wanted(kind)}, got {type_}")
         return _SCALARS[kind]
 
@@ -160,8 +166,8 @@ def _kind(type_: types.Type) -> Kind:
     return len(type_) if isinstance(type_, types.BaseTuple) else None
 
 
-def _all_numbers(type_: types.BaseTuple) -> bool:
-    return all(isinstance(item, types.Number) for item in type_)
+def _are_three(type_: types.BaseTuple) -> bool:
+    return len(type_) == 3 and all(isinstance(item, types.Integer | types.Float) for item in type_)
 
 
 @typing.overload
