@@ -27,18 +27,34 @@ if TYPE_CHECKING:
 
 Table = NDArray[np.int64]
 
-WIDTH = 32  # of a row
-
 # The header: sizes of a sample in the two memories, samples in a slice, parameters of layers whose gradient is summed slice
 # by slice, the first layer that has parameters, where the inputs are kept, and the bytes of scratch of convolutions.
 LAYERS, INPUT, OUTPUT, PARAMETERS, LOSS, BATCH, SLICE, ROWS, PARTIAL, FIRST, X_PLACE, X_KEPT, SCRATCH = range(13)
 
-# A layer. GEOMETRY stands for C, H, W, K, H', W', f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w, groups and algorithm.
-(KIND, G, N_IN, N_OUT, THETA, COUNT, A_PLACE, A_KEPT, Z_PLACE, Z_KEPT, D_PLACE, D_KEPT, PARTIAL_PLACE, RATE, SEED) = range(
-    15
-)
-GEOMETRY = 15
-SUMMED = 30  # 1 for a layer whose gradient is summed slice by slice
+# A layer. SUMMED is 1 where the gradient is summed slice by slice. GEOMETRY stands for C, H, W, K, H', W', f_h, f_w, S_h,
+# S_w, P_h, P_w, D_h, D_w, groups and algorithm.
+(
+    KIND,
+    G,
+    N_IN,
+    N_OUT,
+    THETA,
+    COUNT,
+    A_PLACE,
+    A_KEPT,
+    Z_PLACE,
+    Z_KEPT,
+    D_PLACE,
+    D_KEPT,
+    PARTIAL_PLACE,
+    RATE,
+    SEED,
+    SUMMED,
+) = range(16)
+GEOMETRY = 16
+NUMBERS = 16  # of a geometry
+
+WIDTH = GEOMETRY + NUMBERS  # of a row
 
 DENSE, CONV, TRANSPOSED, MAX_POOL, AVG_POOL, DROPOUT = range(6)
 

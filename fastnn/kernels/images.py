@@ -17,13 +17,11 @@ from fastnn.kernels.shared import shared
 from fastnn.kernels.theta_gradient import bias_gradient
 from fastnn.kernels.whole import whole
 
-NUMBERS = 16  # of a geometry
-
 
 @compiled
 def numbers_of(geometry):
     """The sizes of the input and the output, then (f, S, P, D), then groups and the algorithm."""
-    g = integers_at(geometry, NUMBERS)
+    g = integers_at(geometry, plan.NUMBERS)
     return (g[0], g[1], g[2]), (g[3], g[4], g[5]), (g[6], g[7], g[8], g[9], g[10], g[11], g[12], g[13]), (g[14], g[15])
 
 
