@@ -313,6 +313,31 @@ assert kernels.relu(x).max() == x.max()
 """)
 
 
+@POSIX
+def test_ctrl_c_does_not_stop_the_compiler():
+    """What compiled code waits for is not begun anew, nothing is said, and then the interrupt is raised."""
+    does("""
+from fastnn.kernels import shared
+fill, begun = shared.Slot.fill, []
+def interrupted(self):
+    begun.append(self.number)
+    if begun.count(self.number) == 1:
+        os.kill(os.getpid(), signal.SIGINT)
+        for _ in range(100):
+            pass
+    fill(self)
+shared.Slot.fill = interrupted
+model = network()
+try:
+    assert model.fit(x, y, epochs=1000, batch_size=64, verbose=0).interrupted
+except KeyboardInterrupt:
+    pass
+assert 0 < len(begun) == len(set(begun)), begun
+shared.Slot.fill = fill
+model.fit(x, y, epochs=1, batch_size=64, verbose=0)
+""")
+
+
 def test_other_threads_go_on():
     """While a kernel and a training run, a thread of Python's counts on."""
     does("""

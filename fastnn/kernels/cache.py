@@ -68,6 +68,10 @@ class DiskCache(NullCache):
         key, path = self._key(sig, cres.codegen)
         if path is None or cres.lifted or cres.library.has_dynamic_globals or source_digest() != SOURCE:
             return
+        if (
+            getattr(cres.library, "_compiled_object", path) is None
+        ):  # Ctrl-C came as the compiler handed it over, and was lost
+            return
         try:
             payload = serialize.dumps((key, cres._reduce()))
             _replace(path, hashlib.sha256(payload).digest() + payload)

@@ -15,9 +15,11 @@ import _thread
 import ctypes
 import functools
 import os
+import signal
 import threading
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -59,17 +61,34 @@ def uninterrupted(action: Callable[[], None]) -> None:
     """Do what compiled code asks of Python. It may be begun anew.
 
     No exception passes through compiled code, so Ctrl-C is put off until it is done: another thread sends it again, for here
-    it would be raised at once.
+    it would be raised at once. If more is asked of Python before compiled code returns, it is put off there, too.
     """
-    interrupted = False
+    came: list[int] = []
     while True:
         try:
-            action()
+            with _put_off(came):
+                action()
             break
-        except KeyboardInterrupt:
-            interrupted = True
-    if interrupted:
-        threading.Timer(0.01, _thread.interrupt_main).start()
+        except KeyboardInterrupt:  # in the moment before it is put off
+            came.append(signal.SIGINT)
+    if came:
+        again = threading.Timer(0.01, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+
+
+@contextmanager
+def _put_off(came: list[int]) -> Iterator[None]:
+    """Note that Ctrl-C came, and do not raise it: amid the compiler it would be lost, or the compiler's work."""
+    handler = signal.getsignal(signal.SIGINT)
+    if threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int64)
