@@ -5,6 +5,7 @@ import importlib.util
 import pytest
 from processes import output
 
+# Two iterations at once, on numbers of their own: what one left in memory that both use would show in the other's results.
 PROGRAM = """
 import faulthandler, sys
 faulthandler.dump_traceback_later(300, exit=True)
@@ -12,54 +13,53 @@ import numpy as np
 from numba import njit, prange, threading_layer
 from fastnn import kernels, verify
 
-ITERATIONS, ROUNDS = 24, 3
+TIMES, ROUNDS = 24, 3
 calls = verify.CALLS[: len(verify.CALLS) // 2]
 assert {call.kernel for call in calls} == set(kernels.__all__)
-expected, works = [], []
+expected = [], []
+names, source, end = {}, "def together(rows):\\n    for i in prange(2):\\n", 0
 
-def add(kernel, arguments):
-    begin = sum(part.size for part in expected)
-    if kernel.__name__.endswith("_step"):
-        theta, dtheta, state, *settings = arguments
-        arguments, end = (dtheta, *settings), begin + theta.size
-        both = theta.copy(), state.copy()
-        kernel(both[0], dtheta, both[1], *settings)
-        expected.extend(part.ravel() for part in both)
-        if len(settings) == 2:
-            def work(row):
-                row[begin:end], row[end : end + state.size] = theta, state.ravel()
-                kernel(row[begin:end], dtheta, row[end : end + state.size].reshape(state.shape), settings[0], settings[1])
-        else:
-            def work(row):
-                row[begin:end], row[end : end + state.size] = theta, state.ravel()
-                moments = row[end : end + state.size].reshape(state.shape)
-                kernel(row[begin:end], dtheta, moments, settings[0], settings[1], settings[2])
-        settings = tuple(settings)
+def add(kernel, arguments, number):
+    # What is an array of numbers has two versions, the other one turned round; labels and settings are the same for both.
+    global source, end
+    several = [isinstance(given, np.ndarray) and given.dtype.kind == "f" for given in arguments]
+    versions = [(x, np.ascontiguousarray(x[::-1])) if two else (x, x) for x, two in zip(arguments, several)]
+    begin, moved = end, kernel.__name__.endswith("_step")
+    for i in (0, 1):
+        chosen = [x[i].copy() if two else x[i] for x, two in zip(versions, several)]
+        result = kernel(*chosen)
+        results = (chosen[0], chosen[2]) if moved else (np.asarray(result, np.float32),)
+        expected[i].extend(part.ravel() for part in results)
+    shapes = [part.shape for part in results]
+    place = []
+    for part in results:
+        place.append(f"row[{end}:{end + part.size}].reshape({part.shape})")
+        end += part.size
+    given = [f"x{number}_{k}[i]" if two else f"x{number}_{k}" for k, two in enumerate(several)]
+    names.update({f"x{number}_{k}": np.stack(x) if two else x[0] for k, (x, two) in enumerate(zip(versions, several))})
+    names[f"k{number}"] = kernel
+    work = f"def w{number}(row, i):\\n"
+    if moved:
+        work += f"    theta, state = {', '.join(place)}\\n    theta[...], state[...] = {given[0]}, {given[2]}\\n"
+        work += f"    k{number}(theta, {given[1]}, state, {', '.join(given[3:])})\\n"
+    elif shapes[0]:
+        work += f"    k{number}({', '.join(given)}, out={place[0]})\\n"
     else:
-        result = np.asarray(kernel(*arguments), np.float32)
-        shape, end = result.shape, begin + result.size
-        expected.append(result.ravel())
-        if shape:
-            def work(row):
-                kernel(*(arguments + (row[begin:end].reshape(shape),)))
-        else:
-            def work(row):
-                row[begin] = kernel(*arguments)
-    works.append(njit(work))
+        work += f"    row[{begin}] = k{number}({', '.join(given)})\\n"
+    exec(work, names)
+    names[f"w{number}"] = njit(names[f"w{number}"])
+    source += f"        for t in range({TIMES}):\\n            w{number}(rows[i, t], i)\\n"
 
-for call in calls:
-    add(getattr(kernels, call.kernel), call.arguments(np.float32))
-
-names = {f"work_{number}": work for number, work in enumerate(works)}
-source = "def together(rows):\\n    for i in prange(rows.shape[0]):\\n"
-source += "".join(f"        {name}(rows[i])\\n" for name in names)
-exec(source, globals() | names, names)
+for number, call in enumerate(calls):
+    add(getattr(kernels, call.kernel), call.arguments(np.float32), number)
+exec(source, names | {"prange": prange}, names)
 together = njit(parallel=True)(names["together"])
 for _ in range(ROUNDS):
-    rows = np.full((ITERATIONS, sum(part.size for part in expected)), np.nan, np.float32)
+    rows = np.full((2, TIMES, end), np.nan, np.float32)
     together(rows)
-    for row in rows:
-        assert row.tobytes() == np.concatenate(expected).tobytes()
+    for i in (0, 1):
+        for row in rows[i]:
+            assert row.tobytes() == np.concatenate(expected[i]).tobytes()
 assert threading_layer() == sys.argv[1]
 print("done")
 """
