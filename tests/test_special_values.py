@@ -64,6 +64,17 @@ def test_nan_gradients_pass(dtype):
 
 
 @BOTH_DTYPES
+@pytest.mark.parametrize("name", ["sigmoid", "tanh"])
+def test_huge_gradients_times_small_slopes(name, dtype):
+    """da g' is finite: 1 + a = 2 times da is not."""
+    z = np.array([4, -4], dtype)
+    da = np.full(2, np.finfo(dtype).max, dtype)
+    a = getattr(ops, name)(z)
+    slopes = getattr(ops, f"{name}_da_to_dz")(np.ones(2, dtype), z, a)
+    np.testing.assert_allclose(getattr(ops, f"{name}_da_to_dz")(da, z, a), da * slopes, rtol=1e-6)
+
+
+@BOTH_DTYPES
 @pytest.mark.parametrize("reach", [88.0, 1e4, 1e30])
 def test_costs_are_finite(reach, dtype):
     """Certain and wrong: the cost is the logits' distance."""

@@ -66,7 +66,7 @@ def sigmoid(z: Array, out: Array | None = None) -> Array:
 def sigmoid_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
     """(10) g'(z) = a (1 - a), as the notes say behind (13)."""
     dz = prepared_dz(da, z, a, out)
-    dz[...] = da * a * (1 - a)
+    dz[...] = da * (a * (1 - a))
     return dz
 
 
@@ -80,7 +80,7 @@ def tanh(z: Array, out: Array | None = None) -> Array:
 def tanh_da_to_dz(da: Array, z: Array, a: Array, out: Array | None = None) -> Array:
     """(10) g'(z) = 1 - a^2."""
     dz = prepared_dz(da, z, a, out)
-    dz[...] = da * (1 - a) * (1 + a)
+    dz[...] = da * ((1 - a) * (1 + a))
     return dz
 
 
