@@ -74,12 +74,17 @@ def tanh_at(z: int, a: int, n: int, zero: float) -> None:
     _each(elementary.tanh, z, a, n, zero)
 
 
+@exactly
+def _tanh_slope(a):
+    one = type(a)(1)
+    return (one - a) * (one + a)  # as a product of its own: da (1 + a), which LLVM would take first, can overflow
+
+
 @shared
 def tanh_da_to_dz_at(da: int, z: int, a: int, dz: int, n: int, zero: float) -> None:
     gradients, activations, target = at(da, n, zero), at(a, n, zero), at(dz, n, zero)
-    one = target.dtype.type(1)
     for i in range(n):
-        target[i] = gradients[i] * ((one - activations[i]) * (one + activations[i]))
+        target[i] = gradients[i] * _tanh_slope(activations[i])
 
 
 @exactly
