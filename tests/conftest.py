@@ -30,6 +30,7 @@ NUMBA_ONLY = [
     "test_subnormals.py",
     "test_threads.py",
     "test_verify.py",
+    "test_winograd.py",
 ]
 
 collect_ignore = [] if backend.name == "numba" else NUMBA_ONLY

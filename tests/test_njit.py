@@ -305,3 +305,16 @@ def test_type(kernel, arguments, message):
     with pytest.raises(TypingError) as caught:
         in_user_code(kernel)(arguments)
     assert message in str(caught.value)
+
+
+def test_results_that_no_array_can_hold():
+    """Their sizes wrap round in an int64: refused, as from Python."""
+    column, row = (as_strided(np.ones(1, np.float32), shape, (0, 0)) for shape in ((2**32, 1), (1, 2**32)))
+    image, theta, b = np.ones((1, 1, 4, 4)), np.ones((1, 1, 3, 3)), np.ones(1)
+    for kernel, arguments in (
+        (kernels.matmul, (column, row)),
+        (dense_dz_to_dtheta, (row, row)),
+        (conv2d_forward, (image, theta, b, 1, 2**31 - 1)),
+    ):
+        with pytest.raises(ValueError, match="array is too big"):
+            in_user_code(kernel)(arguments)
