@@ -51,7 +51,7 @@ def network(model: Sequential, loss: str | Loss, optimizer: Optimizer | None) ->
         raise ValueError(f"loss: {found.name} expects a network whose output is (k,), got {model.output_shape}")
     table = plan.table(model, LOSS_CODES[found.name])
     if np.isin(table[1:, plan.KIND], (plan.CONV, plan.TRANSPOSED)).any():
-        table[0, plan.SCRATCH] = scratch_bytes(table)
+        table[0, plan.SCRATCH] = scratch_bytes(table, model.dtype)
     settings, draws = np.array(stepper.settings(), np.float64), max((layer.draws for layer in _dropouts(model)), default=0)
     stepper.attend(model.parameters)  # from here on nothing is refused
     steps = np.array([stepper.steps, draws], np.int64)

@@ -31,26 +31,11 @@ Table = NDArray[np.int64]
 # by slice, the first layer that has parameters, where the inputs are kept, and the bytes of scratch of convolutions.
 LAYERS, INPUT, OUTPUT, PARAMETERS, LOSS, BATCH, SLICE, ROWS, PARTIAL, FIRST, X_PLACE, X_KEPT, SCRATCH = range(13)
 
-# A layer. SUMMED is 1 where the gradient is summed slice by slice. GEOMETRY stands for C, H, W, K, H', W', f_h, f_w, S_h,
-# S_w, P_h, P_w, D_h, D_w, groups and algorithm.
-(
-    KIND,
-    G,
-    N_IN,
-    N_OUT,
-    THETA,
-    COUNT,
-    A_PLACE,
-    A_KEPT,
-    Z_PLACE,
-    Z_KEPT,
-    D_PLACE,
-    D_KEPT,
-    PARTIAL_PLACE,
-    RATE,
-    SEED,
-    SUMMED,
-) = range(16)
+# A layer: what it is; its parameters, SUMMED being 1 where their gradient is summed slice by slice; where its results are.
+# GEOMETRY stands for C, H, W, K, H', W', f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w, groups and algorithm.
+KIND, G, N_IN, N_OUT, RATE, SEED = range(6)
+THETA, COUNT, SUMMED, PARTIAL_PLACE = range(6, 10)
+A_PLACE, A_KEPT, Z_PLACE, Z_KEPT, D_PLACE, D_KEPT = range(10, 16)
 GEOMETRY = 16
 NUMBERS = 16  # of a geometry
 

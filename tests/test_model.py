@@ -243,15 +243,22 @@ def test_summary_and_repr():
     lines = [re.split(r"\s{2,}", line.strip()) for line in model.summary().splitlines()]
     assert lines == [
         ["input", "(3, 8, 8)"],
-        [repr(model.layers[0]), "(40, 6, 6)", "1,120"],
+        ["Conv2D(filters=40, kernel_size=3)", "(40, 6, 6)", "1,120"],
         ["Flatten()", "(1440,)", "0"],
         ["Dense(units=10, activation='relu')", "(10,)", "14,410"],
         ["total", "15,530"],
     ]
     assert len({len(line) for line in model.summary().splitlines()[1:]}) == 1
     assert repr(dense(seed=3)) == (
-        "Sequential(Dense(units=5, activation='tanh'), Dense(units=3, activation='identity'), "
-        "input_shape=(4,), seed=3, dtype='float32')"
+        "Sequential(Dense(units=5, activation='tanh'), Dense(units=3), input_shape=(4,), seed=3, dtype='float32')"
+    )
+
+
+def test_a_layer_shows_what_differs_from_the_default():
+    """Whichever way it was given."""
+    assert repr(Conv2D(4, (3, 1), padding=1, algorithm="auto")) == "Conv2D(filters=4, kernel_size=(3, 1), padding=1)"
+    assert repr(Conv2D(4, 3, 1, 0, "relu", (2, 1))) == (
+        "Conv2D(filters=4, kernel_size=3, activation='relu', dilation=(2, 1))"
     )
 
 

@@ -56,6 +56,9 @@ from fastnn.kernels.tiles import (
 
 Weights = tuple[int, int, int, int]
 Shape = tuple[int, int, int, int]
+Packed = tuple[int, int, int]
+Room = tuple[int, int, int]
+Block = tuple[int, int, int, tuple[int, int, tuple[int, int, int, int, int]], int]
 
 LOW = 3  # rows of a group for which a tile of few rows and many vectors is used
 LOW_VECTORS = 8  # at most, of a tile of so few rows
@@ -152,7 +155,7 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
     planes = room[0]
     part = in_place(part, sizes, window, image, size)
     samples, channels, rows = part[0], part[1], part[2]
-    noted = 0
+    noted, sweep = 0, _sweep((samples, channels, K, H, W, rows, W_out), window, zero)
     for n in range(0, m, samples):
         if samples > m - n:  # fewer samples side by side: their rows are closer together
             samples, noted = m - n, 0
@@ -173,21 +176,40 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
                 taps, edges = some[1] * cells, _edges(some, window, i, zero)
                 for t in range(0, max(taps, 1), BLOCK):
                     packed = (weights[0] + (c * cells + t) * full_rows(zero) * size, weights[1], weights[2])
-                    block = (min(BLOCK, taps - t), C * cells, c + t > 0, edges, _sweep(some, window, zero))
+                    block = (min(BLOCK, taps - t), C * cells, 1 if c + t > 0 else 0, edges, sweep)
                     where = (planes, room[2] + 8 * t, room[1])
                     if K == 1:
-                        _cells(low_form(zero, 1), form(zero, 1, 1), some, packed, target, where, block)
+                        _cells_of_one(some, packed, target, where, block, zero)
                     elif K <= LOW:
-                        _cells(low_form(zero, LOW), form(zero, LOW, 1), some, packed, target, where, block)
+                        _cells_of_few(some, packed, target, where, block, zero)
                     elif half_rows(zero) >= K:
-                        wide, narrow = form(zero, half_rows(zero), VECTORS), form(zero, half_rows(zero), 1)
-                        _cells(wide, narrow, some, packed, target, where, block)
+                        _cells_of_half(some, packed, target, where, block, zero)
                     else:
-                        wide, narrow = form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1)
-                        _cells(wide, narrow, some, packed, target, where, block)
+                        _cells_of_full(some, packed, target, where, block, zero)
             if weights[3] != IDENTITY:  # rows of `out` are contiguous then; its cells are in the cache still
                 counts = (samples, K, min(rows, H_out - i) * W_out)
                 activate_planes(weights[3], target[0], (out[1], out[2]), counts, zero)
+
+
+# Each tile by itself, so that a network has only those compiled that it runs.
+@shared
+def _cells_of_one(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
+    _cells(low_form(zero, 1), form(zero, 1, 1), sizes, weights, out, room, block)
+
+
+@shared
+def _cells_of_few(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
+    _cells(low_form(zero, LOW), form(zero, LOW, 1), sizes, weights, out, room, block)
+
+
+@shared
+def _cells_of_half(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
+    _cells(form(zero, half_rows(zero), VECTORS), form(zero, half_rows(zero), 1), sizes, weights, out, room, block)
+
+
+@shared
+def _cells_of_full(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
+    _cells(form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1), sizes, weights, out, room, block)
 
 
 @compiled
@@ -249,13 +271,13 @@ def _cells(wide, narrow, sizes, weights, out, room, block):
                 above = weights[0] + (k * block[1] + skipped * full) * size
                 source = planes + done * size, table + 8 * skipped
                 target = (corner[0] + done * size, out[2]) if dense else (buffer, vectors_of(wide) * width * size)
-                counts = (taps, last, dense and block[2], block[2])
+                counts = (taps, last, dense and block[2] != 0, block[2] != 0)
                 if is_wide:
                     _run(wide, counts, above, source, bias, target, None)
                 else:
                     _run(narrow, counts, above, source, bias, target, count)
                 if not dense:
-                    behind = _deliver(target, (count, last + 1, block[2]), behind, (m, W_out), corner, zero)
+                    behind = _deliver(target, (count, last + 1, block[2] != 0), behind, (m, W_out), corner, zero)
                 done += count
         begin = behind
 

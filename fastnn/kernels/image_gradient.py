@@ -59,7 +59,7 @@ def scatters(algorithm, sizes, window, zero):
     vectors = -(-(W // S_w) // width) * 2 * taps // S_h
     sums = H * (40 * phases(f_w, S_w, D_w) + C * (25 * phases(f_w, S_w, D_w) + vectors))
     turned, met, _, _ = plane_of(0, 0, sizes, window)
-    if takes(algorithm, turned, met, zero):
+    if can_be(algorithm, turned, met, zero) and takes(algorithm, turned, met, zero) != 0:
         cycles = 1.25 * (2 * products + sums * width) / width
         return algorithm != WINOGRAD and cycles < sample_cycles(turned, met, zero)[0]
     return products + sums * width < gather

@@ -4,6 +4,8 @@ A geometry is the address of C, H, W, K, H', W', f_h, f_w, S_h, S_w, P_h, P_w, D
 theta, and db behind dtheta.
 """
 
+from typing import Any
+
 import numpy as np
 
 from fastnn import plan
@@ -14,14 +16,13 @@ from fastnn.kernels.layout import at, integers_at
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.pool_loops import avg_at, avg_back_at, max_at, max_back_at
 from fastnn.kernels.shared import shared
+from fastnn.kernels.simd import LINE
 from fastnn.kernels.theta_gradient import bias_gradient
-from fastnn.kernels.whole import whole
 
 
 @compiled
-def numbers_of(geometry):
-    """The sizes of the input and the output, then (f, S, P, D), then groups and the algorithm."""
-    g = integers_at(geometry, plan.NUMBERS)
+def numbers_of(g):
+    """Of a geometry's numbers the sizes of the input and the output, then (f, S, P, D), then groups and the algorithm."""
     return (g[0], g[1], g[2]), (g[3], g[4], g[5]), (g[6], g[7], g[8], g[9], g[10], g[11], g[12], g[13]), (g[14], g[15])
 
 
@@ -34,13 +35,13 @@ def place(address, size, zero):
 
 
 @compiled
-def convolution(kind, geometry, m):
-    """What the engine asks for: sizes (m, C, K, H, W, H', W') with the C and K of a group, window, (groups, algorithm),
-    images, grid and theta.
+def convolution(kind, g, m):
+    """What the engine asks for, from a geometry's numbers: sizes (m, C, K, H, W, H', W') with the C and K of a group,
+    window, (groups, algorithm), images, grid and theta.
 
     A transposed convolution is the one whose da its z is: H, W and C are those of its output.
     """
-    n_in, n_out, window, (groups, algorithm) = numbers_of(geometry)
+    n_in, n_out, window, (groups, algorithm) = numbers_of(g)
     image, grid = (n_in, n_out) if kind == plan.CONV else (n_out, n_in)
     sizes = (m, image[0] // groups, grid[0] // groups, image[1], image[2], grid[1], grid[2])
     return sizes, window, (groups, algorithm), image, grid, (sizes[1], window[0], window[1])
@@ -53,31 +54,35 @@ def _bytes(sizes, window, algorithm, zero):
     return max(one_way, da_bytes(sizes, window, algorithm, zero))
 
 
-@whole
-def scratch_bytes(table):
-    """The scratch of the convolutions of a network, in either dtype."""
-    most, single = 0, np.float32(0)
-    for number in range(1, table.shape[0]):
-        kind = table[number, plan.KIND]
-        if kind == plan.CONV or kind == plan.TRANSPOSED:
-            geometry = table[number, plan.GEOMETRY :].ctypes.data
-            sizes, window, (_, algorithm), _, _, _ = convolution(kind, geometry, table[0, plan.ROWS])
-            most = max(most, _bytes(sizes, window, algorithm, 0.0), _bytes(sizes, window, algorithm, single))
+def scratch_bytes(table: plan.Table, dtype: np.dtype[Any]) -> int:
+    """The scratch of the convolutions of a network. In Python, for it is asked once: to compile it took 3 s."""
+    rows, zero, most = table[0, plan.ROWS].item(), dtype.type(0), 0
+    for row in table[1:].tolist():
+        if row[plan.KIND] in (plan.CONV, plan.TRANSPOSED):
+            sizes, window, (_, algorithm), _, _, _ = convolution(row[plan.KIND], row[plan.GEOMETRY :], rows)
+            most = max(most, _bytes(sizes, window, algorithm, zero))
     return most
 
 
 @shared
 def convolve_at(kind: int, geometry: int, m: int, a: int, theta: int, z: int, scratch: int, zero: float) -> None:
     """(15) z = theta a + b, or (19) with a for dz: the transposed convolution."""
-    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, geometry, m)
-    weights, size = place(theta, taps, zero), element_size(zero)
-    b = theta + grid[0] * weights[1]
-    if kind == plan.CONV:
-        inputs, outputs = place(a, image, zero), place(z, grid, zero)
-        forward_groups(sizes, window, groups, algorithm, inputs, weights, (b, size, IDENTITY), outputs, scratch, zero)
+    if kind != plan.CONV:
+        _transposed_at(kind, geometry, m, a, theta, z, scratch, zero)
         return
+    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, integers_at(geometry, plan.NUMBERS), m)
+    weights, size = place(theta, taps, zero), element_size(zero)
+    b, inputs, outputs = (theta + grid[0] * weights[1], size, IDENTITY), place(a, image, zero), place(z, grid, zero)
+    forward_groups(sizes, window, groups, algorithm, inputs, weights, b, outputs, scratch, zero)
+
+
+# What only transposed convolutions need is compiled for them alone.
+@shared
+def _transposed_at(kind: int, geometry: int, m: int, a: int, theta: int, z: int, scratch: int, zero: float) -> None:
+    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, integers_at(geometry, plan.NUMBERS), m)
+    weights, size = place(theta, taps, zero), element_size(zero)
     image_groups(sizes, window, groups, algorithm, place(a, grid, zero), weights, place(z, image, zero), scratch, zero)
-    cells, bias = image[1] * image[2], at(b, image[0], zero)
+    cells, bias = image[1] * image[2], at(theta + grid[0] * weights[1], image[0], zero)
     for n in range(m):
         for k in range(image[0]):
             pixels = at(z + (n * image[0] + k) * cells * size, cells, zero)
@@ -90,7 +95,7 @@ def convolve_back_at(
     kind: int, geometry: int, m: int, a: int, theta: int, dz: int, dtheta: int, da: int, scratch: int, zero: float
 ) -> None:
     """(17) dtheta and db, and, unless da is 0, (19) da; of a transposed convolution, (15) with dz for a."""
-    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, geometry, m)
+    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, integers_at(geometry, plan.NUMBERS), m)
     weights, results, size = place(theta, taps, zero), place(dtheta, taps, zero), element_size(zero)
     db, n_out = dtheta + grid[0] * results[1], grid if kind == plan.CONV else image
     whole_rows = (dz, n_out[0] * n_out[1] * n_out[2] * size, n_out[1] * n_out[2] * size)
@@ -103,16 +108,22 @@ def convolve_back_at(
     if kind == plan.CONV:
         image_groups(sizes, window, groups, algorithm, given, weights, place(da, image, zero), scratch, zero)
     else:
-        nothing = scratch  # one zero, again and again, for b
-        write(zero, nothing)
-        b, results = (nothing, 0, IDENTITY), place(da, grid, zero)
-        forward_groups(sizes, window, groups, algorithm, seen, weights, b, results, scratch + 64, zero)
+        _transposed_back_at(kind, geometry, m, dz, theta, da, scratch, zero)
+
+
+@shared
+def _transposed_back_at(kind: int, geometry: int, m: int, dz: int, theta: int, da: int, scratch: int, zero: float) -> None:
+    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, integers_at(geometry, plan.NUMBERS), m)
+    nothing = scratch  # one zero, again and again, for b
+    write(zero, nothing)
+    b, seen, results = (nothing, 0, IDENTITY), place(dz, image, zero), place(da, grid, zero)
+    forward_groups(sizes, window, groups, algorithm, seen, place(theta, taps, zero), b, results, scratch + LINE, zero)
 
 
 @compiled
 def pooled(geometry, m):
     """What pooling asks for: sizes (planes, H, W, H', W') and windows (f, S, P)."""
-    (C, H, W), (_, H_out, W_out), (f_h, f_w, S_h, S_w, P_h, P_w, _, _), _ = numbers_of(geometry)
+    (C, H, W), (_, H_out, W_out), (f_h, f_w, S_h, S_w, P_h, P_w, _, _), _ = numbers_of(integers_at(geometry, plan.NUMBERS))
     return (m * C, H, W, H_out, W_out), (f_h, f_w, S_h, S_w, P_h, P_w)
 
 

@@ -28,7 +28,7 @@ from fastnn.arguments import ArrayKind, Contract, Facts, Function
 from fastnn.kernels.boxing import arrays_come_and_go
 from fastnn.kernels.cache import DiskCache, directory
 from fastnn.kernels.entry import Kind, Kinds, defaults_of, entry_of, parameters_of, written_out
-from fastnn.kernels.linking import Part, made_as
+from fastnn.kernels.linking import Lean, Part, made_as, undisturbed
 
 if config.DISABLE_JIT:  # kernels exist in compiled code only: without it they would fail one by one, in Numba's words
     raise ImportError("NUMBA_DISABLE_JIT: fastnn.kernels cannot run uncompiled: use fastnn.ops with FASTNN_BACKEND=numpy")
@@ -61,26 +61,30 @@ def _nothing(context: Any, builder: Any, type_: Any, value: Any) -> Any:
 
 
 class InternalDispatcher(CPUDispatcher):
-    """What compiles such a function."""
+    """What compiles such a function. Called from Python it is Python, for what is asked once and is not worth a compiler."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        super().__init__(function, targetoptions={"nopython": True, **options}, pipeline_class=Lean)
+
+    def __call__(self, *args: Any) -> Any:
+        return self.py_func(*args)
 
     @property
     def _numba_type_(self) -> Internal:
         return Internal(self)
 
     def compile(self, sig: Any) -> Any:
+        """Constants in tuples are any numbers: else all is compiled for those that a loop begins with, and then again."""
+        args, _ = sigutils.normalize_signature(sig)
         with made_as(Part):
-            return super().compile(sig)
+            return super().compile(tuple(types.unliteral(arg) if isinstance(arg, types.BaseTuple) else arg for arg in args))
 
 
-def _internal(**options: Any) -> Callable[[Callable[..., Any]], Any]:
-    return lambda function: InternalDispatcher(function, targetoptions={"nopython": True, **options})
-
-
-compiled = _internal(**INTERNAL)
+compiled = functools.partial(InternalDispatcher, options=INTERNAL)
 
 # For arithmetic whose order counts: no term is moved ("reassoc"), no -0 becomes 0 ("nsz"). LLVM keeps the flags of each
 # instruction, so this holds inside kernels too. Always inlined: a call would keep the loop around it from vectorising.
-exactly = _internal(**{**INTERNAL, "fastmath": {"contract"}, "forceinline": True})
+exactly = functools.partial(InternalDispatcher, options={**INTERNAL, "fastmath": {"contract"}, "forceinline": True})
 
 for _rule in vars(shapes).values():
     if inspect.isfunction(_rule):
@@ -104,13 +108,24 @@ _TAKEN = {
 }
 
 
-class Core(CPUDispatcher):
+class Kept(CPUDispatcher):
+    """What compiles a function with the given options, and keeps it on disk."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        super().__init__(function, targetoptions={"nopython": True, **options}, pipeline_class=Lean)
+        self._cache = DiskCache(function, options, announce)
+
+    def compile(self, sig: Any) -> Any:
+        with undisturbed():
+            return super().compile(sig)
+
+
+class Core(Kept):
     """A kernel's compiled code: a Numba dispatcher that takes every layout of a dtype as the same type."""
 
     def __init__(self, function: Callable[..., Any], contract: Contract) -> None:
-        super().__init__(function, targetoptions={"nopython": True, **OPTIONS})
+        super().__init__(function, OPTIONS)
         self.contract = contract
-        self._cache = DiskCache(function, OPTIONS, announce)
         self._known: set[tuple[Any, ...]] = set()
         self.entry_points: dict[Kinds, Callable[..., Any]] = {}
 

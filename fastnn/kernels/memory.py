@@ -11,13 +11,12 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import POINTER, Code, Tile, integer
+from fastnn.kernels.simd import POINTER, Code, Tile, constant, integer
 
 
-@intrinsic
-def element_size(typing_context, zero):
-    size = zero.bitwidth // 8
-    return types.literal(size)(zero), lambda context, builder, signature, args: integer(size)
+@constant
+def element_size(zero):
+    return zero.itemsize
 
 
 @intrinsic

@@ -30,9 +30,8 @@ from numba.core.imputils import lower_builtin
 from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import AbstractTemplate, infer_global
 
-from fastnn.kernels.cache import DiskCache
 from fastnn.kernels.calls import call_by_address, name_address
-from fastnn.kernels.jit import INTERNAL, announce
+from fastnn.kernels.jit import INTERNAL, Kept
 
 FLOATS = types.float32, types.float64
 
@@ -114,8 +113,7 @@ def shared(function: Callable[..., Any] | None = None, *, flushes: bool = False)
     """Make a function a shared one, for callers in compiled code; where it `flushes`, subnormal numbers count as 0 in it."""
     if function is None:
         return functools.partial(shared, flushes=flushes)
-    dispatcher = CPUDispatcher(function, targetoptions={"nopython": True, **INTERNAL})
-    dispatcher._cache = DiskCache(function, INTERNAL, announce)
+    dispatcher = Kept(function, INTERNAL)
     kinds = typing.get_type_hints(function)
     result = kinds.pop("return")
     floats = [place for place, kind in enumerate(kinds.values()) if kind is float]

@@ -5,12 +5,16 @@ while one of tiles.py's functions is compiled.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import binding, ir
 from numba.core import cgutils, types
+from numba.core.imputils import lower_builtin
 from numba.core.registry import cpu_target
+from numba.core.typing.templates import AbstractTemplate, infer_global
 from numba.extending import models, register_model
+from numba.np.numpy_support import as_dtype
 
 # Vectors a row of the full tile. Each step of a product loads VECTORS vectors and `rows` broadcasts for rows x VECTORS fused
 # multiply-adds. Three vectors a row leave the most multiply-adds a load among the tiles that fill 16 or 32 registers.
@@ -132,6 +136,23 @@ register_model(Form)(models.OpaqueModel)
 
 def integer(value: int, bits: int = 64) -> ir.Constant:
     return ir.Constant(ir.IntType(bits), value)
+
+
+def constant(function: Callable[[Any], int]) -> Callable[[Any], int]:
+    """Make an int that depends on a number's dtype alone a constant of compiled code: a literal, which can shape a tile."""
+
+    class Template(AbstractTemplate):
+        key = function
+
+        def generic(self, args: Any, kws: Any) -> Any:
+            return types.literal(function(as_dtype(args[0]).type(0)))(*args)
+
+    @lower_builtin(function, types.Float)
+    def number(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return integer(signature.return_type.literal_value)
+
+    infer_global(function, types.Function(Template))
+    return function
 
 
 def indices(values: list[int]) -> ir.Constant:

@@ -33,11 +33,11 @@ from fastnn.kernels.planes import (
 )
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.theta_tiles import NEAR, TALLEST, WIDEST, add_lanes, add_rows
+from fastnn.kernels.theta_tiles import NEAR, TALLEST, WIDEST, Room, Rows, add_lanes, add_rows
 from fastnn.kernels.tiles import added, form, full_rows, lanes, load, low_form, store, store_sums, tile, transposed
 
 Gradients = tuple[int, int, int]
-Rows = tuple[int, int]
+Counts = tuple[int, int, int, int]
 
 SUMS_BYTES = 256 * 1024  # of partial sums for which lanes are output cells: they stay in the second-level cache
 # Taps that use each transposed panel of dz often enough. With fewer, packing takes as long as the sums: 32 x 27 gains 1.15
@@ -129,20 +129,40 @@ def theta_gradient(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
                     part = framed(part, sizes)
                 counts, lines = (K, some[1] * cells, some[5] * W_out, many), (planes, apart)
                 if not by_lanes:
-                    add_rows(lines, counts, source, (sums + c * cells * row, row), room, zero)
+                    _rows(lines, counts, source, (sums + c * cells * row, row), room, zero)
                     continue
                 corner = (sums + c // channels * (channels * cells + WIDEST) * lanes(zero) * size, row)
                 if K == 1:
-                    add_lanes(low_form(zero, 1), form(zero, 1, 1), lines, counts, source, corner, room)
+                    _lanes_of_one(lines, counts, source, corner, room, zero)
                 elif K <= LOW:
-                    add_lanes(low_form(zero, LOW), form(zero, LOW, 1), lines, counts, source, corner, room)
+                    _lanes_of_few(lines, counts, source, corner, room, zero)
                 else:
-                    wide, column = form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1)
-                    add_lanes(wide, column, lines, counts, source, corner, room)
+                    _lanes_of_many(lines, counts, source, corner, room, zero)
     if by_lanes:
         _sums_of_lanes(K, C, cells, channels, (sums, row), out, zero)
     else:
         sums_by_rows(K, C * cells, (sums, row), out, zero)
+
+
+# Each tile by itself, so that a network has only those compiled that it runs.
+@shared
+def _lanes_of_one(planes: Rows, counts: Counts, dz: Gradients, sums: Rows, room: Room, zero: float) -> None:
+    add_lanes(low_form(zero, 1), form(zero, 1, 1), planes, counts, dz, sums, room)
+
+
+@shared
+def _lanes_of_few(planes: Rows, counts: Counts, dz: Gradients, sums: Rows, room: Room, zero: float) -> None:
+    add_lanes(low_form(zero, LOW), form(zero, LOW, 1), planes, counts, dz, sums, room)
+
+
+@shared
+def _lanes_of_many(planes: Rows, counts: Counts, dz: Gradients, sums: Rows, room: Room, zero: float) -> None:
+    add_lanes(form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1), planes, counts, dz, sums, room)
+
+
+@shared
+def _rows(planes: Rows, counts: Counts, dz: Gradients, sums: Rows, room: Room, zero: float) -> None:
+    add_rows(planes, counts, dz, sums, room, zero)
 
 
 @compiled

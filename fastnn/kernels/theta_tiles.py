@@ -11,6 +11,7 @@ from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import ask_to_read, element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.packing import pack_panels
+from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import VECTORS
 from fastnn.kernels.tiles import (
     added,
@@ -27,6 +28,10 @@ from fastnn.kernels.tiles import (
     zero_of,
     zeros,
 )
+
+Lines = tuple[int, int, int, int]
+Rows = tuple[int, int]
+Room = tuple[int, int, int, int, int]
 
 WIDEST, TALLEST = 8, 12  # vectors and rows, of any tile
 # Vectors of each line that a tile goes along, by lanes: 8 rows of dz, the next 8 and the planes stay in the first-level
@@ -136,12 +141,28 @@ def add_rows(planes, counts, dz, sums, room, zero):
         while k < K:
             columns, corner = columns_of(K - k, width), (sums[0] + k * size, sums[1])
             if columns > 2 * width:
-                _add_panel(form(zero, full_rows(zero), VECTORS), lines, taps, block, corner, room)
+                _add_wide(lines, taps, block, corner, room, zero)
             elif columns > width:
-                _add_panel(tall_form(zero), lines, taps, block, corner, room)
+                _add_tall(lines, taps, block, corner, room, zero)
             else:
-                _add_panel(form(zero, full_rows(zero), 1), lines, taps, block, corner, room)
+                _add_narrow(lines, taps, block, corner, room, zero)
             k, block = k + columns, block + BLOCK * VECTORS * width * size
+
+
+# Each tile by itself, so that a network has only those compiled that it runs.
+@shared
+def _add_wide(planes: Lines, taps: int, block: int, sums: Rows, room: Room, zero: float) -> None:
+    _add_panel(form(zero, full_rows(zero), VECTORS), planes, taps, block, sums, room)
+
+
+@shared
+def _add_tall(planes: Lines, taps: int, block: int, sums: Rows, room: Room, zero: float) -> None:
+    _add_panel(tall_form(zero), planes, taps, block, sums, room)
+
+
+@shared
+def _add_narrow(planes: Lines, taps: int, block: int, sums: Rows, room: Room, zero: float) -> None:
+    _add_panel(form(zero, full_rows(zero), 1), planes, taps, block, sums, room)
 
 
 @compiled

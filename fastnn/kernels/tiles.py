@@ -53,6 +53,7 @@ from fastnn.kernels.simd import (
     Code,
     Form,
     Tile,
+    constant,
     full_rows_of,
     integer,
     most_rows_of,
@@ -68,29 +69,24 @@ def tile(typing_context, zero, rows, vectors):
     return result(zero, rows, vectors), lambda context, builder, signature, args: result.zeros()
 
 
-def _constant(zero: types.Float, value: int) -> Any:
-    """The signature and the code of a constant that depends on the dtype: a literal, so that it can shape a tile."""
-    return types.literal(value)(zero), lambda context, builder, signature, args: integer(value)
+@constant
+def lanes(zero):
+    return registers()[0] // zero.itemsize
 
 
-@intrinsic
-def lanes(typing_context, zero):
-    return _constant(zero, Tile(zero, 1, 1).lanes)
+@constant
+def full_rows(zero):
+    return full_rows_of(registers()[1])
 
 
-@intrinsic
-def full_rows(typing_context, zero):
-    return _constant(zero, full_rows_of(registers()[1]))
+@constant
+def half_rows(zero):
+    return max(1, full_rows_of(registers()[1]) // 2)
 
 
-@intrinsic
-def half_rows(typing_context, zero):
-    return _constant(zero, max(1, full_rows_of(registers()[1]) // 2))
-
-
-@intrinsic
-def most_rows(typing_context, zero):
-    return _constant(zero, most_rows_of(registers()[1]))
+@constant
+def most_rows(zero):
+    return most_rows_of(registers()[1])
 
 
 @intrinsic(prefer_literal=True)

@@ -20,7 +20,6 @@ from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.step import chunk_at, chunks_of, slice_at
 from fastnn.kernels.team import CHUNKS, COUNTERS, SLICES, barrier, put, take
-from fastnn.kernels.whole import whole
 from fastnn.kernels.workspace import TEAM, elements, lay_out, slices_of, whole_lines
 
 COST, GRADIENT, STEP = range(3)  # how far a batch goes
@@ -194,11 +193,10 @@ def share_chunks(job, m, inputs, t, own, aim, team, zero):
         chunk = take(team, CHUNKS)
 
 
-@whole
-def workspace(net, m, workers):
+def workspace(net: Network, m: int, workers: int) -> NDArray[np.floating]:
     """Memory for batches of up to m samples and so many threads: a 1-D array of the network's dtype."""
-    zero = net.parameters.dtype.type(0)
-    return np.zeros(elements(net.table[0], m, workers, zero), net.parameters.dtype)
+    dtype = net.parameters.dtype
+    return np.zeros(elements(net.table[0].tolist(), m, workers, dtype.type(0)), dtype)
 
 
 @shared(flushes=True)

@@ -7,13 +7,11 @@ from typing import Any
 
 import numpy as np
 from numba.core import types
-from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import infer_global
 from numba.np.numpy_support import from_dtype
 
 from fastnn import arguments
-from fastnn.kernels.cache import DiskCache
-from fastnn.kernels.jit import OPTIONS, announce
+from fastnn.kernels.jit import OPTIONS, Kept
 
 ARRAYS = "x", "y", "workspace", "parameters"
 
@@ -24,8 +22,7 @@ def whole(function: Callable[..., Any]) -> Any:
     What Numba would take for something else is looked for in every call: a masked array counts as a plain one, after some
     unaligned memory a byte-swapped one as native, and True as 1.
     """
-    dispatcher = CPUDispatcher(function, targetoptions={"nopython": True, **OPTIONS})
-    dispatcher._cache = DiskCache(function, OPTIONS, announce)
+    dispatcher = Kept(function, OPTIONS)
     signature, array = inspect.signature(function), np.ndarray
 
     @functools.wraps(function)
@@ -63,8 +60,7 @@ def by_address(function: Callable[..., Any]) -> Callable[[Any], Callable[..., An
 
     That is called with ints and a float, without the dispatcher: each argument costs some 15 ns, and nothing is checked.
     """
-    dispatcher = CPUDispatcher(function, targetoptions={"nopython": True, **OPTIONS})
-    dispatcher._cache = DiskCache(function, OPTIONS, announce)
+    dispatcher = Kept(function, OPTIONS)
     integers = len(inspect.signature(function).parameters) - 1
 
     @functools.cache

@@ -48,8 +48,8 @@ PATCH_CYCLES, CELL_CYCLES, WEIGHT_CYCLES, PLANE_CYCLES, PEAK, STORED = 75, 35, 3
 WEIGHT_BYTES = 16 * 1024 * 1024
 
 
-@compiled
-def sample_cycles(sizes, window, zero):
+@shared
+def sample_cycles(sizes: Sizes, window: Window, zero: float) -> tuple[np.float64, np.float64]:
     """A sample's time by `winograd` and by `correlate`, which leaves out most taps that meet nothing but padding."""
     _, C, K, H, _, H_out, W_out = sizes
     width, rows, grid, inside = lanes(zero), full_rows(zero), grid_of(sizes), 0
@@ -71,24 +71,28 @@ def can_be(algorithm, sizes, window, zero):
     return algorithm != DIRECT and f_h * f_w == 9 and f_h == 3 and S_h * S_w * D_h * D_w == 1 and sizes[1] > 0 and few
 
 
-@compiled
-def takes(algorithm, sizes, window, zero):
-    """Whether `winograd` sums windows: where it can, and, if it may choose, by the cycles of both."""
+@shared
+def takes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
+    """Whether `winograd` sums windows: where it can, and, if it may choose, by the cycles of both.
+
+    Callers ask `can_be` first: a network without such windows compiles none of this.
+    """
     if not can_be(algorithm, sizes, window, zero) or algorithm == WINOGRAD:
-        return can_be(algorithm, sizes, window, zero)
+        return 1 if can_be(algorithm, sizes, window, zero) else 0
     (fewer, direct), grid, rows = sample_cycles(sizes, window, zero), grid_of(sizes), full_rows(zero)
     unused = -(sizes[0] * grid[0] * grid[1]) % lanes(zero)
     more = 1.0 * sizes[1] * (WEIGHT_CYCLES * sizes[2] + PLACES * unused * -(-sizes[2] // rows) * rows / lanes(zero))
-    return sizes[0] * fewer + more < sizes[0] * direct
+    return 1 if sizes[0] * fewer + more < sizes[0] * direct else 0
 
 
 @compiled
 def windows_bytes(sizes, window, algorithm, zero):
     """The scratch of `windows_summed`, for so many samples or fewer: `takes` is true of some only if a sample is faster."""
     most = correlate_bytes(sizes, window, zero)
-    fewer, direct = sample_cycles(sizes, window, zero)
-    if can_be(algorithm, sizes, window, zero) and (algorithm == WINOGRAD or fewer < direct):
-        return _layout(0, sizes, zero)[5] + LINE + most
+    if can_be(algorithm, sizes, window, zero):
+        fewer, direct = sample_cycles(sizes, window, zero)
+        if algorithm == WINOGRAD or fewer < direct:
+            most += _layout(0, sizes, zero)[5] + LINE
     return most
 
 
@@ -96,7 +100,8 @@ def windows_bytes(sizes, window, algorithm, zero):
 def windows_summed(algorithm, sizes, window, image, weights, out, scratch, zero):
     """What `correlate` computes, by `winograd` where that is faster and cells of a row are neighbours."""
     size = element_size(zero)
-    if image[4] == size and out[4] == size and takes(algorithm, sizes, window, zero):
+    can = image[4] == size and out[4] == size and can_be(algorithm, sizes, window, zero)
+    if can and takes(algorithm, sizes, window, zero) != 0:
         winograd(sizes, window, image, weights, out, scratch, zero)
     else:
         correlate(sizes, window, image, weights, out, scratch, zero)

@@ -17,8 +17,8 @@ from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.planes import Images, Sizes, Window, line_apart
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.theta_gradient import Gradients, Rows, gradient_bytes, sums_by_rows, theta_gradient
-from fastnn.kernels.theta_tiles import TALLEST, columns_of
+from fastnn.kernels.theta_gradient import Gradients, gradient_bytes, sums_by_rows, theta_gradient
+from fastnn.kernels.theta_tiles import TALLEST, Rows, columns_of
 from fastnn.kernels.tiles import (
     added,
     form,
@@ -64,29 +64,31 @@ def _cycles(sizes, zero):
     return fewer, direct, 1.0 * SUM_CYCLES * PLACES * C * vectors
 
 
-@compiled
-def theta_takes(algorithm, sizes, window, zero):
+@shared
+def theta_takes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """Whether `winograd_theta` sums gradients: where it can, and, if it may choose, by the cycles of both."""
     if not can_be(algorithm, sizes, window, zero) or algorithm == WINOGRAD:
-        return can_be(algorithm, sizes, window, zero)
+        return 1 if can_be(algorithm, sizes, window, zero) else 0
     fewer, direct, once = _cycles(sizes, zero)
-    return sizes[2] > lanes(zero) // 2 and sizes[0] * fewer + once < sizes[0] * direct
+    return 1 if sizes[2] > lanes(zero) // 2 and sizes[0] * fewer + once < sizes[0] * direct else 0
 
 
 @compiled
 def theta_bytes(sizes, window, algorithm, zero):
     """The scratch of `theta_summed`, for so many samples or fewer; `theta_takes` is true only if a sample is faster."""
     most = gradient_bytes(sizes, window, zero)
-    fewer, direct, _ = _cycles(sizes, zero)
-    if can_be(algorithm, sizes, window, zero) and (algorithm == WINOGRAD or fewer < direct):
-        return _layout(0, sizes, zero)[5] + LINE + most
+    if can_be(algorithm, sizes, window, zero):
+        fewer, direct, _ = _cycles(sizes, zero)
+        if algorithm == WINOGRAD or fewer < direct:
+            most += _layout(0, sizes, zero)[5] + LINE
     return most
 
 
 @compiled
 def theta_summed(algorithm, sizes, window, image, dz, out, scratch, zero):
     """What `theta_gradient` computes, by `winograd_theta` where that is faster and cells of a row are neighbours."""
-    if image[4] == element_size(zero) and theta_takes(algorithm, sizes, window, zero):
+    can = image[4] == element_size(zero) and can_be(algorithm, sizes, window, zero)
+    if can and theta_takes(algorithm, sizes, window, zero) != 0:
         winograd_theta(sizes, window, image, dz, out, scratch, zero)
     else:
         theta_gradient(sizes, window, image, dz, out, scratch, zero)

@@ -63,6 +63,14 @@ class Layer:
             raise TypeError(f"{type(self).__name__}: expected a dataclass, or a `config` of its own")
         return dataclasses.asdict(self)
 
+    def __repr__(self) -> str:
+        """What the layer was made with, but for what is so by default."""
+        if not dataclasses.is_dataclass(self):
+            return super().__repr__()
+        made = [(repr(getattr(self, field.name)), field) for field in dataclasses.fields(self) if field.repr]
+        told = [f"{field.name}={value}" for value, field in made if value != repr(field.default)]
+        return f"{type(self).__name__}({', '.join(told)})"
+
     def _array(self, name: str, m: int, shape: Shape) -> Floats:
         """An array (m, *shape) of this name: the same memory every time, until a larger batch comes."""
         kept = self._kept.get(name)

@@ -12,7 +12,7 @@ from fastnn.constants import ALGORITHM_CODES
 from fastnn.layers.base import Floats, Neurons, Shape, check_count, checked_pair, image_shape
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Convolution(Neurons):
     """What both convolutions share: theta is of filters, in groups, and b has an entry for each channel of z."""
 
@@ -40,7 +40,7 @@ class Convolution(Neurons):
         return C, H, W
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Conv2D(Convolution):
     """(15), (16) a convolution: (C, H, W) -> (filters, H', W'); theta (filters, C/groups, f_h, f_w) and b (filters,)."""
 
@@ -70,7 +70,7 @@ class Conv2D(Convolution):
         return ops.conv2d_dz_to_da(dz, theta, (H, W), self._S, self._P, out, **self._more)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class ConvTranspose2D(Convolution):
     """(19) a transposed convolution: (C, H, W) -> (filters, H', W'); theta (C, filters/groups, f_h, f_w) and b (filters,).
 

@@ -9,7 +9,7 @@ from fastnn.backend import ops
 from fastnn.layers.base import Floats, Layer, Neurons, Shape, check_count
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Dense(Neurons):
     """(2), (3) a dense layer of so many units: (n_in,) -> (units,); theta (1 + n_in, units), whose row 0 is the bias."""
 
@@ -44,7 +44,7 @@ class Dense(Neurons):
         return ops.dense_dz_to_da(dz, self.parameters["theta"], out=self._array("da", len(da), self._input.shape[1:]))
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Flatten(Layer):
     """Images as rows: (C, H, W) -> (C H W,)."""
 
@@ -59,7 +59,7 @@ class Flatten(Layer):
         return da.reshape(self._input.shape) if needs_da else None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Dropout(Layer):
     """While training, each element is 0 with probability `rate`, the others grow by 1 / (1 - rate); else the identity.
 

@@ -9,7 +9,7 @@ from fastnn.backend import ops
 from fastnn.layers.base import Floats, Layer, Shape, checked_pair, image_shape
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Pool2D(Layer):
     """What both poolings share: (C, H, W) -> (C, H', W'); the stride defaults to the size."""
 
