@@ -6,10 +6,11 @@ around it.
 
 from typing import Any
 
-from llvmlite import ir
 from numba.core import types
 from numba.core.imputils import impl_ret_borrowed
 from numba.extending import intrinsic
+
+from fastnn.kernels.simd import without_knowing
 
 _MANTISSA = {types.float32: 23, types.float64: 52}
 _INTEGER = {types.float32: types.int32, types.float64: types.int64}
@@ -27,13 +28,7 @@ def _kept(builder: Any, context: Any, kind: Any, value: Any) -> Any:
         return context.make_tuple(builder, kind, numbers)
     if kind not in _INTEGER:
         return value
-    integer = context.get_value_type(_INTEGER[kind])
-    unknown = builder.asm(
-        ir.FunctionType(integer, [integer]), "", "=r,0", [builder.bitcast(value, integer)], side_effect=False
-    )
-    for attribute in ("nounwind", "readnone", "willreturn"):  # or it would stay in the loop; llvmlite does not know the last
-        set.add(unknown.attributes, attribute)
-    return builder.bitcast(unknown, value.type)
+    return without_knowing(builder, value, context.get_value_type(_INTEGER[kind]))
 
 
 @intrinsic

@@ -138,6 +138,15 @@ def indices(values: list[int]) -> ir.Constant:
     return ir.Constant(ir.VectorType(ir.IntType(32), len(values)), values)
 
 
+def without_knowing(builder: Any, number: Any, integer: ir.Type) -> Any:
+    """The number as if it were not known while compiling: through a register, as an integer, without an instruction."""
+    kind = ir.FunctionType(integer, [integer])
+    unknown = builder.asm(kind, "", "=r,0", [builder.bitcast(number, integer)], side_effect=False)
+    for attribute in ("nounwind", "readnone", "willreturn"):  # or it would stay in loops; llvmlite does not know the last
+        set.add(unknown.attributes, attribute)
+    return builder.bitcast(unknown, number.type)
+
+
 class Code:
     """The instructions for one tile: its loads, stores and sums, written at a builder's place."""
 
