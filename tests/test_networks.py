@@ -127,6 +127,29 @@ def test_samples_behind_the_last_count_for_nothing():
     assert np.isfinite(model.gradients).all()
 
 
+@pytest.mark.parametrize(("size", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (2, 1, 0)])
+def test_relu_behind_a_max_pool_is_relu_before_it(size, stride, padding, monkeypatch):
+    """Bit for bit, where windows overlap, too, and for NaN, infinity and cells that are all the same."""
+    found = []
+    for change in (plan._pool_first, lambda rows: None):
+        monkeypatch.setattr(plan, "_pool_first", change)
+        model = Sequential(
+            Conv2D(3, 2, activation="relu"), MaxPool2D(size, stride, padding), MaxPool2D(2), Flatten(), Dense(2),
+            input_shape=(1, 12, 11), seed=3,
+        )  # fmt: skip
+        net = model.compiled("mean_squared_error")
+        x, y = batch(model, 30, "mean_squared_error")
+        x[3], x[4, 0, 2, 3], x[5, 0, 7, 6] = 0.5, np.nan, np.inf
+        gradients = [jit.gradient(net, x, y, jit.workspace(net, 30))]
+        for rows in (x[:3], x[3:4], x[4:5], x[5:6], x[6:]):
+            jit.gradient(net, rows, y[: len(rows)], jit.workspace(net, len(rows)))
+            gradients += list(model.gradients)
+        found.append((np.array(gradients), net.table[1, plan.G], net.table[3, plan.G]))
+    assert found[0][1:] == found[1][:0:-1]  # relu's place
+    assert np.array_equal(found[0][0], found[1][0], equal_nan=True)
+    assert np.isfinite(found[0][0]).any()
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer(name):
     first, second = (dense(dtype=np.float64) for _ in range(2))
