@@ -27,10 +27,11 @@ from numba.extending import overload
 from fastnn import plan
 from fastnn.constants import SOFTMAX_CROSS_ENTROPY
 from fastnn.kernels.costs import check_rows
+from fastnn.kernels.frame import result
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, contiguous, in_use_until_here, integers_at, is_contiguous
 from fastnn.kernels.memory import element_size
-from fastnn.kernels.network import forward_at, result
+from fastnn.kernels.network import forward_at
 from fastnn.kernels.overlap import extent
 from fastnn.kernels.team import COUNTERS
 from fastnn.kernels.train import COST, FLOATS, GRADIENT, LABELS, ROWS, STEP, Network, base_of, run_at
@@ -81,7 +82,7 @@ def forward(net, x, workspace):
     _, _, batch, _, own, _ = lay_out(header, m, zero)
     local = base + own + whole_lines(header[plan.PARTIAL] * size)
     scratch = local + whole_lines(header[plan.SLICE] * header[plan.ROWS] * size)
-    count, rows = slices_of(header, m)
+    count, rows = slices_of(header, m, zero)
     place = np.int64(0)
     for number in range(count):
         first = number * rows

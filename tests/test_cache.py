@@ -64,6 +64,22 @@ def test_functions_passed_to_functions(folder):
     output(WITH_FUNCTIONS, FASTNN_QUIET="0")
 
 
+TRAINED = """
+import sys, importlib
+importlib.import_module(sys.argv[1])
+import numpy as np, fastnn
+model = fastnn.Sequential(fastnn.Dense(2), input_shape=3)
+model.fit(np.ones((4, 3)), np.zeros((4, 2)), "mean_squared_error", epochs=1, verbose=0)
+print("done")
+"""
+
+
+def test_the_order_of_imports_changes_nothing(folder):
+    """Shared functions come into being in another order: code that the first process kept calls the right ones."""
+    for first in ("fastnn.kernels.optimise", "fastnn.kernels.network"):
+        assert output(TRAINED, first) == "done\n"
+
+
 def compiles():
     """Call both kernels with dispatchers as new as in another process: the names of those that had to be compiled."""
     compiled = []

@@ -86,6 +86,70 @@ def test_every_activation(activation):
     assert near(first.gradients, second.gradients)
 
 
+# Layers that have samples in their lanes, one after another and beside others, and how many features they have.
+NARROW = {
+    "narrow ones": lambda g: Sequential(
+        Dense(32, g), Dense(9, g), Dense(1, g), Dense(5, g), input_shape=3, dtype=np.float64
+    ),
+    "between wide ones": lambda g: Sequential(
+        Dense(40, g), Dense(32, g), Dense(7, g), Dense(6, g), Dense(33, g), Dense(4), input_shape=20, dtype=np.float64
+    ),
+    "behind an image": lambda g: Sequential(
+        Conv2D(2, 2, activation=g), Flatten(), Dense(10, g), Dropout(0.0), Dense(3, g), Dense(2), input_shape=(1, 4, 4)
+    ),
+}
+
+
+@pytest.mark.parametrize("activation", [*SMOOTH, *KINKED])
+@pytest.mark.parametrize("which", NARROW)
+def test_narrow_layers(which, activation):
+    """Slices that are whole blocks of samples or not, or too small for any: the gradients are those of the layers."""
+    model = NARROW[which](activation)
+    assert plan.table(model, 0)[0, plan.BLOCKS]
+    net = model.compiled("mean_squared_error", SGD(0.1))
+    for m in (96, 1000, 47, 701):
+        x, y = batch(model, m, "mean_squared_error", m)
+        cost = jit.gradient(net, x, y, jit.workspace(net, m))
+        gradients = model.gradients.copy()
+        assert np.isclose(cost, model.cost_and_gradients(x, y, "mean_squared_error"), rtol=1e-5)
+        assert near(gradients, model.gradients)
+        assert near(jit.forward(net, x, jit.workspace(net, m)), model.forward(x))
+
+
+def test_samples_behind_the_last_count_for_nothing():
+    """The last block of samples is partly empty: what memory has there, NaN here, reaches no gradient."""
+    model = Sequential(Dense(3, "tanh"), Dense(2), input_shape=2, dtype=np.float64)
+    net = model.compiled("mean_squared_error", SGD(0.1))
+    x, y = batch(model, 900, "mean_squared_error")
+    space = jit.workspace(net, 900)
+    space[:] = np.nan
+    jit.gradient(net, x, y, space)
+    assert np.isfinite(model.gradients).all()
+
+
+@pytest.mark.parametrize(("size", "stride", "padding"), [(2, 2, 0), (3, 2, 1), (2, 1, 0)])
+def test_relu_behind_a_max_pool_is_relu_before_it(size, stride, padding, monkeypatch):
+    """Bit for bit, where windows overlap, too, and for NaN, infinity and cells that are all the same."""
+    found = []
+    for change in (plan._pool_first, lambda rows: None):
+        monkeypatch.setattr(plan, "_pool_first", change)
+        model = Sequential(
+            Conv2D(3, 2, activation="relu"), MaxPool2D(size, stride, padding), MaxPool2D(2), Flatten(), Dense(2),
+            input_shape=(1, 12, 11), seed=3,
+        )  # fmt: skip
+        net = model.compiled("mean_squared_error")
+        x, y = batch(model, 30, "mean_squared_error")
+        x[3], x[4, 0, 2, 3], x[5, 0, 7, 6] = 0.5, np.nan, np.inf
+        gradients = [jit.gradient(net, x, y, jit.workspace(net, 30))]
+        for rows in (x[:3], x[3:4], x[4:5], x[5:6], x[6:]):
+            jit.gradient(net, rows, y[: len(rows)], jit.workspace(net, len(rows)))
+            gradients += list(model.gradients)
+        found.append((np.array(gradients), net.table[1, plan.G], net.table[3, plan.G]))
+    assert found[0][1:] == found[1][:0:-1]  # relu's place
+    assert np.array_equal(found[0][0], found[1][0], equal_nan=True)
+    assert np.isfinite(found[0][0]).any()
+
+
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_every_optimizer(name):
     first, second = (dense(dtype=np.float64) for _ in range(2))

@@ -43,7 +43,7 @@ def print_assembly(cpu):
         simd.registers = tiles.registers = lambda: (16, 32)
     from fastnn.kernels import blocking  # noqa: F401 (it makes the slots)
 
-    for slot in (slot for slot in shared._slots if slot.symbol.startswith("fastnn.kernels.blocking._under_panel")):
+    for slot in (slot for slot in shared._slots.values() if slot.symbol.startswith("fastnn.kernels.blocking._under_panel")):
         slot.dispatcher.compile(slot.signature.args)
         library = slot.dispatcher.overloads[slot.signature.args].library
         if cpu != "neoverse-n1":

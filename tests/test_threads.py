@@ -320,8 +320,8 @@ def test_ctrl_c_does_not_stop_the_compiler():
 from fastnn.kernels import shared
 fill, begun = shared.Slot.fill, []
 def interrupted(self):
-    begun.append(self.number)
-    if begun.count(self.number) == 1:
+    begun.append(self.symbol)
+    if begun.count(self.symbol) == 1:
         os.kill(os.getpid(), signal.SIGINT)
         for _ in range(100):
             pass

@@ -86,10 +86,8 @@ def _architecture() -> str:
     return cpu_target.target_context.codegen().magic_tuple()[0].partition("-")[0]
 
 
-def call_by_address(
-    context: Any, builder: Any, signature: Any, args: Any, slot: str, fill: tuple[str, int], flushes: bool
-) -> Any:
-    """Call the function whose address stands at the symbol `slot`; where that is 0, first the function and number of `fill`.
+def call_by_address(context: Any, builder: Any, signature: Any, args: Any, slot: str, fill: str, flushes: bool) -> Any:
+    """Call the function whose address stands at the symbol `slot`; where that is 0, first `fill` with that place.
 
     Where it `flushes`, subnormal numbers count as 0 until it returns, with an error or without one.
     """
@@ -98,7 +96,7 @@ def call_by_address(
     place = place or builder.module.get_global(slot)
     with builder.if_then(cgutils.is_null(builder, builder.load(place)), likely=False):
         kept = exchange_mode(builder, False)  # the compiler is Python code, and NumPy's, which expect subnormals
-        builder.call(c_function(builder, fill[0], ir.VoidType(), [ir.IntType(64)]), [ir.IntType(64)(fill[1])])
+        call_symbol(builder, fill, builder.ptrtoint(place, ir.IntType(64)))
         put_mode(builder, kept)
     function = builder.load(place)
     with builder.if_then(cgutils.is_null(builder, function), likely=False):

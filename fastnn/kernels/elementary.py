@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn.kernels.bits import of_type, polynomial, power_of_two, split
+from fastnn.kernels.bits import in_registers, of_type, polynomial, power_of_two, split
 from fastnn.kernels.jit import exactly
 
 
@@ -153,17 +153,19 @@ def expm1(x):
 @exactly
 def half_expm1_32(y, k, scale):
     """(e^(2y) - 1) / 2, where scale is 2^k. One step reduces y: k ln 2 / 2 is exact up to k = 2, and then counts little."""
-    r = y - k * HALF_LN2
-    p = r + r * r * polynomial(r, TANH_32)
-    return scale * p + (SINGLE.half * scale - SINGLE.half)
+    half = in_registers(SINGLE.half)
+    r = y - k * in_registers(HALF_LN2)
+    p = r + r * r * polynomial(r, in_registers(TANH_32))
+    return scale * p + (half * scale - half)
 
 
 @exactly
 def half_expm1_64(y, k, scale):
     """(e^(2y) - 1) / 2, where scale is 2^k: as in `expm1`, with the large terms added first."""
-    high, low = y - k * (DOUBLE.half * DOUBLE.ln2_high), k * (DOUBLE.half * DOUBLE.ln2_low)
+    half = in_registers(DOUBLE.half)
+    high, low = y - k * in_registers(DOUBLE.half * DOUBLE.ln2_high), k * in_registers(DOUBLE.half * DOUBLE.ln2_low)
     r = high - low
-    return scale * (r * r * polynomial(r, TANH_64) - low) + (scale * high + (DOUBLE.half * scale - DOUBLE.half))
+    return scale * (r * r * polynomial(r, in_registers(TANH_64)) - low) + (scale * high + (half * scale - half))
 
 
 @exactly

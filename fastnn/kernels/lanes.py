@@ -15,7 +15,8 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     moved_down(t), moved_up(t)                    lane i is t's lane i + 1, or i - 1, and 0 where there is none; one vector
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
     first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
-    subtracted(t, u)                              t - u
+    subtracted, multiplied(t, u)                  t - u, t u
+    where_not_below(t, u)                         lane by lane: 0 where u <= 0, else t
     stacked(t, u, v, w)                           four vectors as the rows of one tile
     row_of(t, r)                                  row r of a tile with one vector a row; r is a constant
 """
@@ -202,16 +203,33 @@ def second_half(typing_context, t, u, parts):
     return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n, 2 * n)])
 
 
-@intrinsic
-def subtracted(typing_context, t, u):
-    def generate(context, builder, signature, args):
-        value, other = args
+def _each(t: Tile, combined: Any) -> Any:
+    """The signature and the code of what becomes of each vector of a tile and the one in its place in another."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value = args[0]
         for i in range(t.rows * t.vectors):
-            rest = builder.fsub(builder.extract_value(value, i), builder.extract_value(other, i))
-            value = builder.insert_value(value, rest, i)
+            result = combined(builder, *(builder.extract_value(tile, i) for tile in args))
+            value = builder.insert_value(value, result, i)
         return value
 
     return t(t, t), generate
+
+
+@intrinsic
+def subtracted(typing_context, t, u):
+    return _each(t, lambda builder, x, y: builder.fsub(x, y))
+
+
+@intrinsic
+def multiplied(typing_context, t, u):
+    return _each(t, lambda builder, x, y: builder.fmul(x, y))
+
+
+@intrinsic
+def where_not_below(typing_context, t, u):
+    zero = t.zero_vector()
+    return _each(t, lambda builder, x, y: builder.select(builder.fcmp_ordered("<=", y, zero), zero, x))
 
 
 @intrinsic

@@ -1,54 +1,19 @@
 """A network's way forward and back for one slice of samples: walks through the table that fastnn/plan.py lays out.
 
-All is addresses. A frame is the eight of them that the functions here need:
-    the table, the samples of the batch, the inputs of the slice's first sample, the parameters, the memory of the batch,
-    that of the slice, scratch, and a 1.
-`first` and `rows` say which samples of the batch the slice has.
+frame.py says what a frame is; `first` and `rows` say which samples of the batch the slice has.
 """
 
 from fastnn import plan
 from fastnn.constants import IDENTITY
 from fastnn.kernels.dropout import dropout_at
+from fastnn.kernels.frame import Frame, gradient, kept, result, row_of
 from fastnn.kernels.gemm import product_at
 from fastnn.kernels.images import convolve_at, convolve_back_at, pool_at, pool_back_at
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.layout import integers_at
 from fastnn.kernels.memory import element_size
+from fastnn.kernels.narrow import in_blocks, narrow_back_at, narrow_forward_at
 from fastnn.kernels.pointwise import activate, da_to_dz
 from fastnn.kernels.shared import shared
-
-Frame = tuple[int, int, int, int, int, int, int, int]
-
-
-@compiled
-def row_of(table, number):
-    """Row `number` of the table at an address; 0 is the header."""
-    return integers_at(table + number * plan.WIDTH * 8, plan.WIDTH)
-
-
-@compiled
-def kept(frame, place, is_kept, size, first, zero):
-    """Where a result of `size` elements a sample is, for the slice's first sample."""
-    samples, batch, local = frame[1], frame[4], frame[5]
-    if is_kept != 0:
-        return batch + (place * samples + first * size) * element_size(zero)
-    return local + place * row_of(frame[0], 0)[plan.ROWS] * element_size(zero)
-
-
-@compiled
-def result(frame, number, first, zero):
-    """Where a^[number] is; a^[0] is the input."""
-    if number == 0:
-        return frame[2]
-    layer = row_of(frame[0], number)
-    return kept(frame, layer[plan.A_PLACE], layer[plan.A_KEPT], layer[plan.N_OUT], first, zero)
-
-
-@compiled
-def gradient(frame, number, first, zero):
-    """Where da^[number] is, which becomes dz^[number] in place."""
-    layer = row_of(frame[0], number)
-    return kept(frame, layer[plan.D_PLACE], layer[plan.D_KEPT], layer[plan.N_OUT], first, zero)
 
 
 @shared(flushes=True)
@@ -57,6 +22,9 @@ def forward_at(frame: Frame, first: int, rows: int, seed: int, zero: float) -> N
     table = frame[0]
     for number in range(1, row_of(table, 0)[plan.LAYERS] + 1):
         layer = row_of(table, number)
+        if in_blocks(layer, rows, zero):
+            narrow_forward_at(frame, number, first, rows, zero)
+            continue
         a, out = result(frame, number - 1, first, zero), result(frame, number, first, zero)
         z = kept(frame, layer[plan.Z_PLACE], layer[plan.Z_KEPT], layer[plan.N_OUT], first, zero)
         kind, size = layer[plan.KIND], element_size(zero)
@@ -86,6 +54,9 @@ def backward_at(frame: Frame, first: int, rows: int, seed: int, partial: int, ze
     header = row_of(table, 0)
     for number in range(header[plan.LAYERS], header[plan.FIRST] - 1, -1):
         layer = row_of(table, number)
+        if in_blocks(layer, rows, zero):
+            narrow_back_at(frame, number, first, rows, partial, zero)
+            continue
         kind, size = layer[plan.KIND], element_size(zero)
         count, theta = rows * layer[plan.N_OUT], frame[3] + layer[plan.THETA] * size
         input_, dz = result(frame, number - 1, first, zero), gradient(frame, number, first, zero)

@@ -35,7 +35,9 @@ from fastnn.kernels.jit import INTERNAL, Kept
 
 FLOATS = types.float32, types.float64
 
-_slots: list["Slot"] = []
+_slots: dict[
+    int, "Slot"
+] = {}  # by their places: cached code has to name one, and a number would depend on the order of imports
 
 
 class Slot:
@@ -43,10 +45,10 @@ class Slot:
 
     def __init__(self, dispatcher: CPUDispatcher, signature: Any, symbol: str) -> None:
         self.dispatcher, self.signature, self.symbol = dispatcher, signature, symbol
-        self.number = len(_slots)
         self._address = ctypes.c_void_p(0)
-        name_address(symbol, ctypes.addressof(self._address))
-        _slots.append(self)
+        place = ctypes.addressof(self._address)
+        name_address(symbol, place)
+        _slots[place] = self
 
     def fill(self) -> None:
         """Compile, or load from disk."""
@@ -91,9 +93,9 @@ def _put_off(came: list[int]) -> Iterator[None]:
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int64)
-def _fill(number: int) -> None:
+def _fill(place: int) -> None:
     """What compiled code calls, from any thread, with or without the GIL, where a slot is empty."""
-    uninterrupted(_slots[number].fill)
+    uninterrupted(_slots[place].fill)
 
 
 FILL = "fastnn.fill"
@@ -141,7 +143,7 @@ def shared(function: Callable[..., Any] | None = None, *, flushes: bool = False)
     def call(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         slot: Any = slot_for(signature.args)
         values = [_value(context, builder, *pair) for pair in zip(signature.args, args, strict=True)]
-        return call_by_address(context, builder, slot.signature, values, slot.symbol, (FILL, slot.number), flushes)
+        return call_by_address(context, builder, slot.signature, values, slot.symbol, FILL, flushes)
 
     infer_global(function, types.Function(Template))
     return function

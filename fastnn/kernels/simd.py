@@ -159,6 +159,15 @@ def indices(values: list[int]) -> ir.Constant:
     return ir.Constant(ir.VectorType(ir.IntType(32), len(values)), values)
 
 
+def without_knowing(builder: Any, number: Any, integer: ir.Type) -> Any:
+    """The number as if it were not known while compiling: through a register, as an integer, without an instruction."""
+    kind = ir.FunctionType(integer, [integer])
+    unknown = builder.asm(kind, "", "=r,0", [builder.bitcast(number, integer)], side_effect=False)
+    for attribute in ("nounwind", "readnone", "willreturn"):  # or it would stay in loops; llvmlite does not know the last
+        set.add(unknown.attributes, attribute)
+    return builder.bitcast(unknown, number.type)
+
+
 class Code:
     """The instructions for one tile: its loads, stores and sums, written at a builder's place."""
 
@@ -286,9 +295,51 @@ class Code:
         reduce = self.function("vector.reduce.fadd", self.t.element, [self.t.element, self.t.vector])
         return self.builder.call(reduce, [ir.Constant(self.t.element, 0.0), vector], fastmath=("reassoc",))
 
-    def transpose(self, rows: list[Any]) -> list[Any]:
-        """log2(lanes) rounds of two-row shuffles: round `half` swaps the off-diagonal blocks of half x half elements."""
+    def lane_sums(self, vectors: list[Any]) -> list[Any]:
+        """The sums over their lanes, in the order of the vectors: log2(lanes) rounds, in each of which two become one.
+
+        `half` lanes of what is left of a vector are added to its other ones: 3 instructions a sum, in place of 8.
+        """
         half = self.t.lanes // 2
+        while half:
+            firsts = [i for i in range(2 * self.t.lanes) if not i & half]
+            pairs = zip(vectors[::2], [*vectors[1::2], vectors[-1]], strict=False)
+            vectors = [self._folded(x, y, indices(firsts), indices([i + half for i in firsts])) for x, y in pairs]
+            half //= 2
+        return vectors
+
+    def _folded(self, x: Any, y: Any, firsts: Any, seconds: Any) -> Any:
+        first, second = (self.builder.shuffle_vector(x, y, picks) for picks in (firsts, seconds))
+        return self.builder.fadd(first, second)
+
+    def load_parts(self, address: Any, step: Any) -> list[Any]:
+        """Vectors of parts, of as many elements as there are rows: part b of row r is the (r + b rows)th, a step apart."""
+        part = ir.VectorType(self.t.element, self.t.rows)
+        found = []
+        for r in range(self.t.rows):
+            places = self._part_places(address, step, r, part)
+            vectors = [self.builder.load(place, align=self.t.size) for place in places]
+            while len(vectors) > 1:
+                picks = indices(list(range(2 * vectors[0].type.count)))
+                vectors = [self.builder.shuffle_vector(x, y, picks) for x, y in zip(*[iter(vectors)] * 2, strict=True)]
+            found += vectors
+        return found
+
+    def store_parts(self, vectors: list[Any], address: Any, step: Any) -> None:
+        """load_parts, the other way."""
+        n = self.t.rows
+        for r, vector in enumerate(vectors):
+            for b, place in enumerate(self._part_places(address, step, r, ir.VectorType(self.t.element, n))):
+                part = self.builder.shuffle_vector(vector, vector, indices(list(range(b * n, b * n + n))))
+                self.builder.store(part, place, align=self.t.size)
+
+    def _part_places(self, address: Any, step: Any, r: int, part: ir.VectorType) -> list[Any]:
+        numbers = range(r, self.t.lanes, self.t.rows)
+        return [self.pointer(self.builder.add(address, self.builder.mul(step, integer(i))), part) for i in numbers]
+
+    def transpose(self, rows: list[Any]) -> list[Any]:
+        """log2(rows) rounds of two-row shuffles: round `half` swaps the off-diagonal blocks of half x half elements."""
+        half = len(rows) // 2
         while half:
             rows = self._swap_blocks(rows, half)
             half //= 2
@@ -296,9 +347,9 @@ class Code:
 
     def _swap_blocks(self, rows: list[Any], half: int) -> list[Any]:
         """[[A, B], [C, D]] -> [[A, C], [B, D]] for each square of 2 half x 2 half elements."""
-        count = len(rows)
+        count = self.t.lanes
         swapped = list(rows)
-        for r in range(count):
+        for r in range(len(rows)):
             if r & half:
                 continue
             upper, lower = rows[r], rows[r + half]

@@ -17,11 +17,12 @@ from fastnn.kernels.cost_loops import (
     softmax_cost_dz_at,
     softmax_hits_at,
 )
+from fastnn.kernels.frame import gradient, result, row_of
 from fastnn.kernels.gemm import product_at
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import at, integers_at
 from fastnn.kernels.memory import element_size
-from fastnn.kernels.network import backward_at, forward_at, gradient, result, row_of
+from fastnn.kernels.network import backward_at, forward_at
 from fastnn.kernels.shared import shared
 from fastnn.kernels.workspace import lay_out, slices_of, whole_lines
 
@@ -103,7 +104,7 @@ def chunk_at(
     _, _, batch, sums, _, _ = lay_out(header, m, zero)
     begin = layer[plan.THETA]
     if layer[plan.SUMMED] != 0:
-        groups, apart = min(slices_of(header, m)[0], plan.GROUPS), whole_lines(header[plan.PARTIAL] * size)
+        groups, apart = min(slices_of(header, m, zero)[0], plan.GROUPS), whole_lines(header[plan.PARTIAL] * size)
         target = at(gradients + begin * size, layer[plan.COUNT], zero)
         for i in range(target.size):
             target[i] = 0

@@ -26,12 +26,18 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     spread(t, address, row_step, last)            one element in each row, in all lanes of the row
     store(t, address, row_step, last, count)      t -> memory
     store_sums(t, address, row_step, last)        the sum over a row's lanes -> one element in each row; one vector a row
+    lane_sums(t)                                  the sums over the lanes of t's vectors, row by row, in the lanes of as few
+                                                  vectors as they fill: one row
     added(t, u)                                   t + u
     prefetch(t, address, row_step, last)          asks for the cache lines under a tile that will be loaded and stored
     prefetch_row(t, address)                      asks for those under one row of it
     prefetch_row_to_read(t, address)              asks for those under one row, to be read some time later
-    transposed(t)                                 rows become lanes; as many rows as lanes, and one vector a row
+    load_parts(t, address, step)                  of each of as many places as lanes, a step apart, as many elements as t has
+                                                  rows: place i is part i // rows of row i % rows; one vector a row
+    store_parts(t, address, step)                 the same the other way
+    transposed(t)                                 rows become lanes, in each part of as many lanes as rows; one vector a row
     lanes, full_rows(zero)                        constants: of a vector, of the largest tile
+    few_rows(zero)                                a constant: 4, or as many as lanes if those are fewer
     half_rows, most_rows(zero)                    constants: of a tile with half as many rows, and of the tallest
     form(zero, rows, vectors)                     which tile is meant: unlike a tile, it costs nothing to pass
     low_form(zero, rows)                          few rows and as many vectors as the registers hold, 8 at most
@@ -82,6 +88,11 @@ def full_rows(zero):
 @constant
 def half_rows(zero):
     return max(1, full_rows_of(registers()[1]) // 2)
+
+
+@constant
+def few_rows(zero):
+    return min(4, lanes(zero))
 
 
 @constant
@@ -265,6 +276,20 @@ def store_sums(typing_context, t, address, row_step, last):
 
 
 @intrinsic
+def lane_sums(typing_context, t):
+    result = Tile(t.dtype, 1, -(-t.rows * t.vectors // t.lanes))
+
+    def generate(context, builder, signature, args):
+        vectors = [builder.extract_value(args[0], i) for i in range(t.rows * t.vectors)]
+        value = result.zeros()
+        for v, total in enumerate(Code(builder, t).lane_sums(vectors)):
+            value = builder.insert_value(value, total, v)
+        return value
+
+    return result(t), generate
+
+
+@intrinsic
 def added(typing_context, t, u):
     def generate(context, builder, signature, args):
         value, other = args
@@ -313,6 +338,26 @@ def prefetch_row_to_read(typing_context, t, address):
 
 
 @intrinsic
+def load_parts(typing_context, t, address, step):
+    def generate(context, builder, signature, args):
+        value = args[0]
+        for r, row in enumerate(Code(builder, t).load_parts(args[1], args[2])):
+            value = builder.insert_value(value, row, r)
+        return value
+
+    return t(t, types.int64, types.int64), generate
+
+
+@intrinsic
+def store_parts(typing_context, t, address, step):
+    def generate(context, builder, signature, args):
+        Code(builder, t).store_parts([builder.extract_value(args[0], r) for r in range(t.rows)], args[1], args[2])
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64, types.int64), generate
+
+
+@intrinsic
 def transposed(typing_context, t):
     def generate(context, builder, signature, args):
         value = args[0]
@@ -321,6 +366,6 @@ def transposed(typing_context, t):
             value = builder.insert_value(value, row, r)
         return value
 
-    if t.rows != t.lanes or t.vectors != 1:
-        raise TypingError(f"t: expected as many rows as lanes and one vector a row, got {t}")
+    if t.lanes % t.rows != 0 or t.vectors != 1:
+        raise TypingError(f"t: expected as many rows as lanes, or a half or so, and one vector a row, got {t}")
     return t(t), generate

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from fastnn import plan
 from fastnn.constants import MEAN_SQUARED_ERROR
+from fastnn.kernels.frame import kept, row_of
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, at, bytes_at, integers_at
 from fastnn.kernels.memory import element_size
-from fastnn.kernels.network import kept, row_of
 from fastnn.kernels.optimise import update_at
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
@@ -139,7 +139,7 @@ def share_slices(job, begin, m, seed, own, aim, team, zero):
     table, base = job[0], job[10]
     header = row_of(table, 0)
     _, targets, batch, sums, _, _ = lay_out(header, m, zero)
-    count, rows = slices_of(header, m)
+    count, rows = slices_of(header, m, zero)
     groups, sum_size = min(count, plan.GROUPS), whole_lines(header[plan.PARTIAL] * element_size(zero))
     frame = (table, m, 0, 0, base + batch, own + sum_size, 0, base)
     width = 8 if job[12] == LABELS else header[plan.OUTPUT] * element_size(zero)
@@ -170,7 +170,7 @@ def share_slices(job, begin, m, seed, own, aim, team, zero):
 def cost_of(header, costs, m, zero):
     """(4) the batch's cost, times m, and how many are right: the slices' own, in their order."""
     total, right = 0.0, 0
-    for number in range(slices_of(header, m)[0]):
+    for number in range(slices_of(header, m, zero)[0]):
         total += at(costs + number * 16, 1, 0.0)[0]
         right += integers_at(costs + number * 16 + 8, 1)[0]
     return total / header[plan.OUTPUT] if header[plan.LOSS] == MEAN_SQUARED_ERROR else total, right

@@ -7,6 +7,7 @@ from fastnn import plan
 from fastnn.kernels.blocking import SCRATCH
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
+from fastnn.kernels.narrow_tiles import LEAST_BLOCKS, block_samples
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.team import COUNTERS
 
@@ -14,10 +15,14 @@ TEAM = LINE  # where the counters are
 
 
 @compiled
-def slices_of(header, m):
-    """How many slices a batch has, and how many samples each but the last, in whole tiles of 8 rows."""
-    count = max(1, (m - 1) // header[plan.ROWS] + 1)
-    return count, (m - 1) // count // 8 * 8 + 8
+def slices_of(header, m, zero):
+    """How many slices a batch has, and how many samples each but the last: whole tiles of 8 rows, or blocks of samples."""
+    unit, most = 8, header[plan.ROWS]
+    if header[plan.BLOCKS] != 0 and most >= LEAST_BLOCKS * block_samples(zero):
+        unit, most = block_samples(zero), most // block_samples(zero) * block_samples(zero)
+    count = max(1, (m - 1) // most + 1)
+    rows = (m - 1) // count // unit * unit + unit
+    return (m - 1) // rows + 1, rows
 
 
 @compiled
@@ -34,7 +39,7 @@ def lay_out(header, m, zero):
     sum, a slice, scratch.
     """
     size = element_size(zero)
-    count = slices_of(header, m)[0]
+    count = slices_of(header, m, zero)[0]
     costs = TEAM + 8 * COUNTERS
     targets = costs + whole_lines(2 * 8 * count)
     batch = targets + whole_lines(m * max(8, header[plan.OUTPUT] * size))

@@ -1,0 +1,245 @@
+"""Products of narrow matrices with samples in the lanes, whose vectors are full whatever the width.
+
+Tiles of blocking.py have features in their lanes: a layer of 4 or of 20 leaves most of a tile empty, and its sums are too
+short to pay for loading and storing it. Here a matrix of samples lies in blocks:
+
+    block    its features, one row each, of as many samples as a tile is wide, all contiguous. `ones` is 1 where a row of
+             ones stands above them: a_0 = 1. The last block may have fewer samples: what stands behind them is any number,
+             and no sum over samples has it.
+
+All is addresses, as in tiles.py.
+"""
+
+from fastnn.kernels.blocking import Place
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.lanes import filled, multiplied, subtracted, where_not_below
+from fastnn.kernels.layout import on_stack
+from fastnn.kernels.memory import element_size, read, write
+from fastnn.kernels.shared import shared
+from fastnn.kernels.simd import VECTORS
+from fastnn.kernels.tiles import (
+    added,
+    few_rows,
+    form,
+    full_rows,
+    half_rows,
+    lane_sums,
+    lanes,
+    load,
+    load_parts,
+    products,
+    rank_one,
+    store,
+    store_parts,
+    tile,
+    transposed,
+    zero_of,
+    zeros,
+)
+
+# A slice of fewer blocks than this goes by rows: the last one may be nearly empty.
+LEAST_BLOCKS = 2
+
+
+@compiled
+def block_samples(zero):
+    """Of a block."""
+    return VECTORS * lanes(zero)
+
+
+@compiled
+def row_bytes(zero):
+    """Of a block's row."""
+    return VECTORS * lanes(zero) * element_size(zero)
+
+
+@shared
+def into_blocks(rows: int, n: int, x: int, ones: int, blocks: int, zero: float) -> None:
+    """Rows of n features, one a sample, -> blocks."""
+    for first in range(0, rows, block_samples(zero)):
+        if ones != 0:
+            write_ones(blocks, zero)
+            blocks += row_bytes(zero)
+        _copy_block(min(block_samples(zero), rows - first), n, x, blocks, True, zero)
+        blocks += n * row_bytes(zero)
+        x += block_samples(zero) * n * element_size(zero)
+
+
+@shared
+def out_of_blocks(rows: int, n: int, blocks: int, x: int, zero: float) -> None:
+    """Blocks without ones -> rows of n features."""
+    for first in range(0, rows, block_samples(zero)):
+        _copy_block(min(block_samples(zero), rows - first), n, x, blocks, False, zero)
+        blocks += n * row_bytes(zero)
+        x += block_samples(zero) * n * element_size(zero)
+
+
+@compiled
+def _copy_block(samples, n, x, block, comes, zero):
+    """A block's samples from rows or, unless it `comes`, to them: some features of a vector of samples at a time."""
+    size, row, few, width = element_size(zero), row_bytes(zero), few_rows(zero), lanes(zero)
+    t, whole, vectors = tile(zero, few_rows(zero), 1), n // few * few, samples // width * width
+    for j in range(0, vectors, width):
+        for i in range(0, whole, few):
+            source, target = x + (j * n + i) * size, block + i * row + j * size
+            if comes:
+                store(transposed(load_parts(t, source, n * size)), target, row, few_rows(zero) - 1, None)
+            else:
+                store_parts(transposed(load(t, target, row, few_rows(zero) - 1, None)), source, n * size)
+    for i in range(n):
+        for j in range(0 if i >= whole else vectors, samples):
+            source, target = x + (j * n + i) * size, block + i * row + j * size
+            if comes:
+                write(read(zero, source), target)
+            else:
+                write(read(zero, target), source)
+
+
+@compiled
+def write_ones(row, zero):
+    """a_0 = 1 of a block's samples."""
+    one = type(zero)(1)
+    for i in range(block_samples(zero)):
+        write(one, row + i * element_size(zero))
+
+
+@compiled
+def times_block(m, k, left, b, c, a, slope, zero):
+    """c = slope(left b, a) for one block: left is m x k, an address and its steps; b has k rows, c and a have m."""
+    x, x_row, x_col = left
+    for i in range(0, m, full_rows(zero)):
+        last = min(full_rows(zero), m - i) - 1
+        if last < half_rows(zero):
+            _times_tile(form(zero, half_rows(zero), VECTORS), k, (x, x_row, x_col), last, b, c, a, slope)
+        else:
+            _times_tile(form(zero, full_rows(zero), VECTORS), k, (x, x_row, x_col), last, b, c, a, slope)
+        x += full_rows(zero) * x_row
+        a += full_rows(zero) * row_bytes(zero)
+        c += full_rows(zero) * row_bytes(zero)
+
+
+@compiled
+def _times_tile(kind, k, left, last, b, c, a, slope):
+    zero, total = zero_of(kind), zeros(kind)
+    x, x_row, x_col = left
+    for _ in range(k):
+        total = rank_one(total, x, x_row, last, b, None)
+        x += x_col
+        b += row_bytes(zero)
+    store(slope(total, a, last, zero), c, row_bytes(zero), last, None)
+
+
+@compiled
+def unchanged(t, a, last, zero):
+    """What becomes of a tile of z, or of da where a is z; a is not read."""
+    return t
+
+
+@compiled
+def tanh_slope(t, a, last, zero):
+    """(10) what becomes of a tile of da: dz. Other activations' derivatives take more than a few instructions."""
+    u, one = load(t, a, row_bytes(zero), last, None), filled(t, type(zero)(1))
+    return multiplied(t, multiplied(subtracted(one, u), added(one, u)))
+
+
+@compiled
+def sigmoid_slope(t, a, last, zero):
+    """(10) likewise."""
+    u = load(t, a, row_bytes(zero), last, None)
+    return multiplied(t, multiplied(u, subtracted(filled(t, type(zero)(1)), u)))
+
+
+@compiled
+def relu_slope(t, a, last, zero):
+    """(10) likewise."""
+    return where_not_below(t, load(t, a, row_bytes(zero), last, None))
+
+
+@shared
+def tanh_back_at(blocks: int, m: int, k: int, left: Place, dz: int, a: int, out: int, zero: float) -> None:
+    """(9), (10) dz^[l] -> dz^[l-1], between narrow layers: a has ones, left is m x k. The next three likewise."""
+    _back(blocks, m, k, left, dz, a, out, tanh_slope, zero)
+
+
+@shared
+def sigmoid_back_at(blocks: int, m: int, k: int, left: Place, dz: int, a: int, out: int, zero: float) -> None:
+    _back(blocks, m, k, left, dz, a, out, sigmoid_slope, zero)
+
+
+@shared
+def relu_back_at(blocks: int, m: int, k: int, left: Place, dz: int, a: int, out: int, zero: float) -> None:
+    _back(blocks, m, k, left, dz, a, out, relu_slope, zero)
+
+
+@shared
+def plain_back_at(blocks: int, m: int, k: int, left: Place, dz: int, a: int, out: int, zero: float) -> None:
+    _back(blocks, m, k, left, dz, a, out, unchanged, zero)
+
+
+@compiled
+def _back(blocks, m, k, left, dz, a, out, slope, zero):
+    row = row_bytes(zero)
+    for block in range(blocks):
+        times_block(m, k, left, dz + block * k * row, out + block * m * row, a + (block * (1 + m) + 1) * row, slope, zero)
+
+
+@shared
+def sums_over_samples(rows: int, m: int, n: int, x: int, y: int, c: int, zero: float) -> None:
+    """c = x y^T, contiguous and m x n: sums over samples of m features by n; x and y in blocks.
+
+    Whichever needs fewer tiles goes along their rows.
+    """
+    size = element_size(zero)
+    if _halves(n, m, zero) < _halves(m, n, zero):
+        _sums(rows, n, m, y, x, (c, size, n * size), zero)
+    else:
+        _sums(rows, m, n, x, y, (c, n * size, size), zero)
+
+
+@compiled
+def _halves(m, n, zero):
+    """Tiles of half the rows, for m rows and n columns."""
+    return -(-m // half_rows(zero)) * -(-n // VECTORS)
+
+
+@compiled
+def _sums(rows, m, n, x, y, target, zero):
+    row = row_bytes(zero)
+    c, c_row, c_col = target
+    for i in range(0, m, full_rows(zero)):
+        last = min(full_rows(zero), m - i) - 1
+        for j in range(0, n, VECTORS):
+            places = (y + j * row, y + min(j + 1, n - 1) * row, y + min(j + 2, n - 1) * row)
+            corner = (c + i * c_row + j * c_col, c_row, c_col, min(VECTORS, n - j))
+            if last < half_rows(zero):
+                _sums_tile(
+                    form(zero, half_rows(zero), VECTORS), rows, (x + i * row, m * row), last, (places, n * row), corner
+                )
+            else:
+                _sums_tile(
+                    form(zero, full_rows(zero), VECTORS), rows, (x + i * row, m * row), last, (places, n * row), corner
+                )
+
+
+@compiled
+def _sums_tile(kind, rows, left, last, right, corner):
+    """A tile of vectors of sums, one for each lane, which are then added up."""
+    zero, total = zero_of(kind), zeros(kind)
+    (x, x_block), (places, y_block) = left, right
+    row, width = row_bytes(zero), lanes(zero)
+    step = width * element_size(zero)
+    offset = 0
+    for _ in range(rows // block_samples(zero)):
+        for v in range(VECTORS):
+            total = products(total, x + v * step, row, last, places, offset + v * step, None)
+        x += x_block
+        offset += y_block
+    for v in range(-(-(rows % block_samples(zero)) // width)):
+        count = min(width, rows % block_samples(zero) - v * width)
+        total = products(total, x + v * step, row, last, places, offset + v * step, count)
+    c, c_row, c_col, columns = corner
+    sums = on_stack(64, zero)
+    store(lane_sums(total), sums, 0, 0, None)
+    for r in range(last + 1):
+        for v in range(columns):
+            write(read(zero, sums + (r * VECTORS + v) * element_size(zero)), c + r * c_row + v * c_col)
