@@ -19,7 +19,6 @@ from fastnn.kernels.image_gradient import image_bytes
 from fastnn.kernels.planes import PLANE_BYTES
 from fastnn.kernels.scatter import RING_BYTES
 from fastnn.kernels.theta_gradient import SUMS_BYTES, gradient_bytes
-from fastnn.kernels.theta_lanes import NEAR
 from fastnn.kernels.theta_rows import CELLS
 
 DTYPES = (np.float32, np.float64)
@@ -224,7 +223,7 @@ def test_scratch_is_bounded():
             assert scratch[0] == scratch[1]
             forward, dtheta, da = scratch[0]
             assert forward <= planes(C, (3, 3), S, out) + 4096
-            lanes = planes(C, (3, 3), S, out) + SUMS_BYTES + 8 * 64 * NEAR
+            lanes = planes(C, (3, 3), S, out) + SUMS_BYTES
             copy = max(PLANE_BYTES, 3 * C * ((out - 1) * S + 3) * 8) + 128 * C
             assert dtheta <= max(lanes, copy + -(-K // 8) * 64 * 9 * C + 192 * CELLS + 8 * 9 * C) + 4096
             windows = [(r, s) for r in ((3,) if S == 1 else (1, 2)) for s in ((3,) if S == 1 else (1, 2))]

@@ -13,22 +13,18 @@ from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.shared import shared
-from fastnn.kernels.theta_lanes import lanes_bytes, sums_of_lanes, theta_by_lanes
-from fastnn.kernels.theta_rows import Gradients, rows_bytes, theta_by_rows
+from fastnn.kernels.theta_lanes import cycles_by_lanes, lanes_bytes, sums_of_lanes, theta_by_lanes
+from fastnn.kernels.theta_rows import Gradients, cycles_by_rows, rows_bytes, theta_by_rows
 from fastnn.kernels.tiles import added, full_rows, lanes, load, store_sums, tile
 
-# Taps that use each transposed panel of dz often enough. With fewer, packing takes as long as the sums: 32 x 27 gains 1.15
-# times by lanes; 16 x 200 loses as much in float64.
-MANY = 64
 SUMS_BYTES = 256 * 1024  # of partial sums for which lanes are output cells: they stay in the second-level cache
 
 
 @compiled
 def _by_lanes(sizes, window, zero):
-    """Whether lanes are output cells."""
-    _, C, K, _, _, _, _ = sizes
-    few = lanes(zero) // 2 >= K or C * window[0] * window[1] < MANY
-    return few and sums_of_lanes(sizes, window, zero)[1] <= SUMS_BYTES
+    """Whether lanes are output cells: by the cycles of both ways."""
+    fewer = cycles_by_lanes(sizes, window, zero) < cycles_by_rows(sizes, window, zero)
+    return fewer and sums_of_lanes(sizes, window, zero)[1] <= SUMS_BYTES
 
 
 @compiled

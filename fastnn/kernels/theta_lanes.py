@@ -1,15 +1,17 @@
 """dtheta where k or taps are few: lanes are output cells, and a register tile has some k in its rows and some taps.
 
 Each (k, t) keeps a vector of partial sums in scratch, whose lanes are added up at the end. A tile's sum is over NEAR vectors
-of cells at most, from zero. Tuples as in theta_gradient.py, and
+of cells at most, from zero. A tile has three k and nine taps where it can: with as many taps as a window of 3 x 3 has, dz is
+read once, from where it is. (Of tiles with 8 k and 3 taps dz had to be packed, which took up to a fifth of the time.)
+Tuples as in theta_gradient.py, and
     planes  address of the first sample's, and the step to the next's
     counts  k, taps, output cells, samples
     sums    address, step from k to k
-    room    addresses in scratch: planes, sums, rows of dz, the places of a tile's taps, offsets of taps
+    room    addresses in scratch: planes, sums, the places of a tile's taps, offsets of taps
 """
 
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.memory import ask_to_read, element_size, read_integer, read_integers, write_integer
+from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.planes import (
     IN_PLACE,
     PLANE_BYTES,
@@ -28,16 +30,15 @@ from fastnn.kernels.planes import (
     tap_offsets,
 )
 from fastnn.kernels.shared import shared
-from fastnn.kernels.simd import LINE, VECTORS
+from fastnn.kernels.simd import LINE
 from fastnn.kernels.theta_rows import Gradients, Rows
 from fastnn.kernels.tiles import (
     added,
-    form,
-    full_rows,
     lanes,
     load,
-    low_form,
+    long_form,
     products,
+    rows_of,
     store,
     store_sums,
     tile,
@@ -46,16 +47,17 @@ from fastnn.kernels.tiles import (
     zeros,
 )
 
-WIDEST = 8  # vectors of any tile
-LOW = 3  # rows k of a group for which the tile has few rows and more taps
-# Vectors of each line that a tile goes along: 8 rows of dz, the next 8 and the planes stay in the first-level cache. Twice
-# as many took a tenth longer.
-NEAR = 20
+WIDEST = 9  # vectors of any tile
+LOW = 3  # rows of a tile
+# Vectors of each line that a tile goes along: rows of dz and planes stay in the first-level cache. 24 took a tenth longer.
+NEAR = 64
+# Cycles, as measured: to copy a vector of a plane, and every other cell; of a tile for its loads, beside one a product.
+FILL, FILL_APART, LOADS = 6, 12, 3
 
 
 @compiled
 def _parts(sizes, window, size):
-    """Parts of whole images where they fit, with as many channels as can be: dz is packed once for all of them."""
+    """Parts of whole images where they fit, with as many channels as can be: dz comes from far away once for all of them."""
     _, C, _, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, _, _, _, D_h, _ = window
     channel = phases(f_h, S_h, D_h) * f_w * line_apart((H_out + halo(f_h, S_h, D_h)) * W_out * size)
@@ -73,6 +75,16 @@ def sums_of_lanes(sizes, window, zero):
 
 
 @compiled
+def cycles_by_lanes(sizes, window, zero):
+    """Of a vector of cells."""
+    _, C, K, _, _, _, _ = sizes
+    f_h, f_w, S_h, S_w, _, _, D_h, _ = window
+    many = vectors_of(long_form(zero, LOW))
+    planes = C * f_w * phases(f_h, S_h, D_h) * (FILL if S_w == 1 else FILL_APART)
+    return -(-K // LOW) * -(-C * f_h * f_w // many) * (LOW * many + LOADS) + planes
+
+
+@compiled
 def _samples(sizes, part, zero):
     """How many samples a tile's sum goes over: of small images several, but NEAR vectors and PLANE_BYTES at most."""
     most = NEAR // -(-part[2] * sizes[6] // lanes(zero))
@@ -84,9 +96,8 @@ def _layout(scratch, sizes, part, sums_bytes, zero):
     """`room`."""
     planes = -(-scratch // LINE) * LINE
     sums = -(-(planes + _samples(sizes, part, zero) * plane_bytes(part)) // LINE) * LINE
-    rows = sums + -(-sums_bytes // LINE) * LINE
-    places = rows + full_rows(zero) * NEAR * lanes(zero) * element_size(zero)
-    return planes, sums, rows, places, places + 8 * WIDEST
+    places = sums + sums_bytes
+    return planes, sums, places, places + 8 * WIDEST
 
 
 @compiled
@@ -94,7 +105,7 @@ def lanes_bytes(sizes, window, zero):
     """The scratch of `theta_by_lanes`."""
     part = _parts(sizes, window, element_size(zero))
     room = _layout(0, sizes, part, sums_of_lanes(sizes, window, zero)[1], zero)
-    return room[4] + 8 * part[1] * window[0] * window[1] + LINE
+    return room[3] + 8 * part[1] * window[0] * window[1] + LINE
 
 
 @shared
@@ -112,7 +123,7 @@ def theta_by_lanes(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
         apart = image[1]
     for place in range(sums, sums + sums_bytes, lanes(zero) * size):
         store(tile(zero, 1, 1), place, 0, 0, None)
-    tap_offsets(room[4], channels, window, part, False)
+    tap_offsets(room[3], channels, window, part, False)
     for n in range(0, m, samples):
         for i in range(0, H_out, rows):
             source = (dz[0] + n * dz[1] + i * W_out * size, dz[1], dz[2])
@@ -129,20 +140,10 @@ def theta_by_lanes(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
                 counts, lines = (K, some[1] * cells, some[5] * W_out, many), (planes, apart)
                 corner = (sums + c // channels * (channels * cells + WIDEST) * lanes(zero) * size, row)
                 if K == 1:
-                    _add(low_form(zero, 1), form(zero, 1, 1), lines, counts, source, corner, room)
-                elif K <= LOW:
-                    _add(low_form(zero, LOW), form(zero, LOW, 1), lines, counts, source, corner, room)
+                    _add(long_form(zero, 1), lines, counts, source, corner, room)
                 else:
-                    wide, column = form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1)
-                    _add(wide, column, lines, counts, source, corner, room)
+                    _add(long_form(zero, LOW), lines, counts, source, corner, room)
     _to_theta(K, C, cells, channels, (sums, row), out, zero)
-
-
-@compiled
-def _even(n, most, unit):
-    """The length of all parts of n but the last: about the same, whole units, and at most so many."""
-    units = -(-n // unit)
-    return -(-units // -(-units // (most // unit))) * unit
 
 
 @compiled
@@ -156,63 +157,26 @@ def _places(table, tap, taps, notes, count):
 
 
 @compiled
-def _add(kind, column, planes, counts, dz, sums, room):
-    """A tile has the partial sums of some k with some taps; `column` is one with a vector of each k.
-
-    The first tiles of a part ask for what is packed next, in three rows of dz each: taken from the third-level cache line by
-    line, dz of 32 x 9 took as long as the sums.
-    """
+def _add(kind, planes, counts, dz, sums, room):
+    """A tile has the partial sums of some k with some taps."""
     K, taps, cells, samples = counts
     zero, t = zero_of(kind), zeros(kind)
-    size, width, many = element_size(zero), lanes(zero), vectors_of(kind)
-    row, near = width * size, _even(cells, NEAR * width, width)
+    row, near = lanes(zero) * element_size(zero), NEAR * lanes(zero)
     for p in range(0, cells, near):
         count = min(cells - p, near)
-        for k in range(0, K, full_rows(zero)):
-            last, lines = min(full_rows(zero), K - k) - 1, (dz[0] + k * dz[2] + p * size, dz[1], dz[2])
-            _pack_lines(column, lines, (last, count, samples), room[2])
-            ahead = lines[0] + full_rows(zero) * dz[2]
-            if k + full_rows(zero) >= K:
-                ahead = dz[0] + (p + near) * size if p + near < cells else dz[0] + samples * dz[1]
-            soon = 0
-            for tap in range(0, taps, many):
-                places, total, x = read_integers(_places(room[4], tap, taps, room[3], many), many), t, room[2]
+        for k in range(0, K, rows_of(kind)):
+            last, source = min(rows_of(kind), K - k) - 1, dz[0] + k * dz[2] + p * element_size(zero)
+            for tap in range(0, taps, vectors_of(kind)):
+                places, total = read_integers(_places(room[3], tap, taps, room[2], vectors_of(kind)), vectors_of(kind)), t
                 for n in range(samples):
-                    y = planes[0] + n * planes[1] + p * size
-                    far, step, far_row = ahead + n * dz[1], row, dz[2]
-                    if soon >= full_rows(zero):
-                        far, step, far_row = x, 0, 0
-                    for _ in range(count // width):
-                        ask_to_read(far)
-                        ask_to_read(far + far_row)
-                        ask_to_read(far + 2 * far_row)
-                        far += step
-                        total = products(total, x, row, full_rows(zero) - 1, places, y, None)
-                        x += full_rows(zero) * row
-                        y += row
-                    if count % width != 0:
-                        total = products(total, x, row, full_rows(zero) - 1, places, y, count % width)
-                        x += full_rows(zero) * row
-                soon, ahead = soon + 3, ahead + 3 * dz[2]
+                    x, y = source + n * dz[1], planes[0] + n * planes[1] + p * element_size(zero)
+                    for _ in range(count // lanes(zero)):
+                        total = products(total, x, dz[2], last, places, y, None)
+                        x, y = x + row, y + row
+                    if count % lanes(zero) != 0:
+                        total = products(total, x, dz[2], last, places, y, count % lanes(zero))
                 place = sums[0] + k * sums[1] + tap * row
                 store(added(total, load(t, place, sums[1], last, None)), place, sums[1], last, None)
-
-
-@compiled
-def _pack_lines(column, dz, counts, target):
-    """Some rows of dz, vector by vector of each: a tile reads them aligned, which saves a sixth of its time."""
-    zero, t = zero_of(column), zeros(column)
-    last, cells, samples = counts
-    row = lanes(zero) * element_size(zero)
-    for n in range(samples):
-        source = dz[0] + n * dz[1]
-        for j in range(0, cells, lanes(zero)):
-            if cells - j >= lanes(zero):
-                store(load(t, source, dz[2], last, None), target, row, full_rows(zero) - 1, None)
-            else:
-                store(load(t, source, dz[2], last, cells - j), target, row, full_rows(zero) - 1, None)
-            source += row
-            target += full_rows(zero) * row
 
 
 @compiled

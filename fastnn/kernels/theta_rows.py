@@ -34,6 +34,7 @@ from fastnn.kernels.tiles import (
 Gradients = tuple[int, int, int]
 Rows = tuple[int, int]
 
+PACK = 9  # cycles to pack a row of a square of dz, as measured
 # Cells of a panel: whole small images. 192 took 1 to 2 hundredths longer.
 CELLS = 256
 TALLEST = 12  # rows of any tile
@@ -70,6 +71,13 @@ def _layout(scratch, sizes, window, zero):
 def rows_bytes(sizes, window, zero):
     """The scratch of `theta_by_rows`: it grows with dtheta, not with m."""
     return _layout(0, sizes, window, zero)[6] + LINE
+
+
+@compiled
+def cycles_by_rows(sizes, window, zero):
+    """Of a vector of cells."""
+    taps = -(-sizes[1] * window[0] * window[1] // full_rows(zero)) * full_rows(zero)
+    return (taps + PACK) * lanes(zero) * -(-sizes[2] // lanes(zero))
 
 
 @shared
