@@ -19,6 +19,7 @@ from fastnn.kernels.image_gradient import image_bytes
 from fastnn.kernels.planes import PLANE_BYTES
 from fastnn.kernels.scatter import RING_BYTES
 from fastnn.kernels.theta_gradient import SUMS_BYTES, gradient_bytes
+from fastnn.kernels.theta_rows import CELLS
 
 DTYPES = (np.float32, np.float64)
 
@@ -222,8 +223,9 @@ def test_scratch_is_bounded():
             assert scratch[0] == scratch[1]
             forward, dtheta, da = scratch[0]
             assert forward <= planes(C, (3, 3), S, out) + 4096
-            sums, panels = max(SUMS_BYTES, -(-K // 8) * 64 * 9 * C), -(-K // 24) * 192 * BLOCK
-            assert dtheta <= planes(C, (3, 3), S, out) + sums + panels + 4096
+            lanes = planes(C, (3, 3), S, out) + SUMS_BYTES
+            copy = max(PLANE_BYTES, 3 * C * ((out - 1) * S + 3) * 8) + 128 * C
+            assert dtheta <= max(lanes, copy + -(-K // 8) * 64 * 9 * C + 192 * CELLS + 8 * 9 * C) + 4096
             windows = [(r, s) for r in ((3,) if S == 1 else (1, 2)) for s in ((3,) if S == 1 else (1, 2))]
             gather = max((C + 8) * K * f[0] * f[1] * 8 + planes(K, f, 1, row) for f in windows)
             ring = max(2 * RING_BYTES, 9 * C * (2 // S + 1) * out * 8) + 128 * 9 * C + (9 * C + 9) * K * 8

@@ -9,9 +9,10 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
     planes   max(PLANE_BYTES, c p (h + 1) W' size) + 2 LINE c p, and 8 for each tap of them
     forward  planes, and theta in whole tiles of rows; for windows of 3 x 3 and where it may be faster (winograd.py), also 16
              K C size, K in whole tiles of rows, and PATCH_BYTES
-    dtheta   planes, max(SUMS_BYTES, dtheta in whole vectors of k), and BLOCK cells of dz in whole tiles of k; for windows of
-             3 x 3 and where it may be faster (winograd_theta.py), also 16 C R + max(NEAR_BYTES, 16 T R) + PATCH_BYTES, R
-             being the bytes of K in an odd number of lines and T the columns of a tile
+    dtheta   by lanes planes and SUMS_BYTES; by rows max(PLANE_BYTES, C ((f_h - 1) D_h + 1) row) + 2 LINE C with a row of
+             ((W' - 1) S_w + (f_w - 1) D_w + 1) cells, dtheta in whole vectors of k, CELLS cells of a tile of k, and 8 for
+             each tap; for windows of 3 x 3 and where it may be faster (winograd_theta.py), also 16 C R + max(NEAR_BYTES,
+             16 T R) + PATCH_BYTES, R being the bytes of K in an odd number of lines and T the columns of a tile
     da       what forward needs from dz; or, scattered, max(2 RING_BYTES, C f_h f_w (h + 1) W' size)
              + 2 LINE C f_h f_w
     single channels, depthwise

@@ -57,6 +57,11 @@ def most_rows_of(count: int) -> int:
     return (count - VECTORS - 1) // VECTORS
 
 
+def long_vectors_of(count: int, rows: int) -> int:
+    """Vectors of a tile of few rows: sums, a vector of each row and one more share the registers; 9 at most."""
+    return min(9, (count - rows - 1) // rows)
+
+
 class Tile(types.Type):
     """The type of a register tile."""
 

@@ -41,12 +41,14 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     half_rows, most_rows(zero)                    constants: of a tile with half as many rows, and of the tallest
     form(zero, rows, vectors)                     which tile is meant: unlike a tile, it costs nothing to pass
     low_form(zero, rows)                          few rows and as many vectors as the registers hold, 8 at most
+    long_form(zero, rows)                         few rows, and 9 vectors, or as many as `products` has registers for
     tall_form(zero)                               two vectors a row and as many of them as the largest tile has
     zeros(form)                                   a tile of that form, all zeros
     rows_of, vectors_of(form)                     constants: of the tile, of a row
     zero_of(form)                                 a constant: 0 of the tile's dtype
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from numba.core import types
@@ -62,6 +64,7 @@ from fastnn.kernels.simd import (
     constant,
     full_rows_of,
     integer,
+    long_vectors_of,
     most_rows_of,
     registers,
 )
@@ -108,13 +111,22 @@ def form(typing_context, zero, rows, vectors):
     return result(zero, rows, vectors), lambda context, builder, signature, args: context.get_dummy_value()
 
 
-@intrinsic(prefer_literal=True)
-def low_form(typing_context, zero, rows):
+def _form_of_rows(zero: types.Float, rows: Any, vectors_of_rows: Callable[[int], int]) -> Any:
+    """The signature and the code of a form with constant rows, and as many vectors as follow from them."""
     if not isinstance(rows, types.IntegerLiteral):
         raise TypingError("rows: expected a constant")
-    count = rows.literal_value
-    result = Form(Tile(zero, count, min(8, full_rows_of(registers()[1]) * VECTORS // count)))
+    result = Form(Tile(zero, rows.literal_value, vectors_of_rows(rows.literal_value)))
     return result(zero, rows), lambda context, builder, signature, args: context.get_dummy_value()
+
+
+@intrinsic(prefer_literal=True)
+def low_form(typing_context, zero, rows):
+    return _form_of_rows(zero, rows, lambda count: min(8, full_rows_of(registers()[1]) * VECTORS // count))
+
+
+@intrinsic(prefer_literal=True)
+def long_form(typing_context, zero, rows):
+    return _form_of_rows(zero, rows, lambda count: long_vectors_of(registers()[1], count))
 
 
 @intrinsic
@@ -194,10 +206,10 @@ def products(typing_context, t, a, row_step, last, places, offset, count):
     def generate(context, builder, signature, args):
         value, a, row_step, last, places, offset, count = args
         code = Code(builder, Tile(t.dtype, 1, 1), signature.args[6], count)
-        vectors = [code.load(builder.add(builder.extract_value(places, v), offset), 0) for v in range(t.vectors)]
-        for r in range(t.rows):
-            left = code.load(code.row(a, row_step, last, r), 0)
-            for v, vector in enumerate(vectors):
+        rows = [code.load(code.row(a, row_step, last, r), 0) for r in range(t.rows)]
+        for v in range(t.vectors):
+            vector = code.load(builder.add(builder.extract_value(places, v), offset), 0)
+            for r, left in enumerate(rows):
                 value = code.add_product(value, r * t.vectors + v, left, vector)
         return value
 

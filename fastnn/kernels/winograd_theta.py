@@ -17,8 +17,8 @@ from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.planes import Images, Sizes, Window, line_apart
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.theta_gradient import Gradients, gradient_bytes, sums_by_rows, theta_gradient
-from fastnn.kernels.theta_tiles import TALLEST, Rows, columns_of
+from fastnn.kernels.theta_gradient import gradient_bytes, theta_gradient
+from fastnn.kernels.theta_rows import TALLEST, Gradients, Rows, columns_of, sums_by_rows
 from fastnn.kernels.tiles import (
     added,
     form,

@@ -1,0 +1,192 @@
+"""dtheta where k or taps are few: lanes are output cells, and a register tile has some k in its rows and some taps.
+
+Each (k, t) keeps a vector of partial sums in scratch, whose lanes are added up at the end. A tile's sum is over NEAR vectors
+of cells at most, from zero. A tile has three k and nine taps where it can: with as many taps as a window of 3 x 3 has, dz is
+read once, from where it is. (Of tiles with 8 k and 3 taps dz had to be packed, which took up to a fifth of the time.)
+Tuples as in theta_gradient.py, and
+    planes  address of the first sample's, and the step to the next's
+    counts  k, taps, output cells, samples
+    sums    address, step from k to k
+    room    addresses in scratch: planes, sums, the places of a tile's taps, offsets of taps
+"""
+
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
+from fastnn.kernels.planes import (
+    IN_PLACE,
+    PLANE_BYTES,
+    Images,
+    Sizes,
+    Window,
+    channels_of,
+    fill_planes,
+    framed,
+    halo,
+    in_place,
+    line_apart,
+    parts,
+    phases,
+    plane_bytes,
+    tap_offsets,
+)
+from fastnn.kernels.shared import shared
+from fastnn.kernels.simd import LINE
+from fastnn.kernels.theta_rows import Gradients, Rows
+from fastnn.kernels.tiles import (
+    added,
+    lanes,
+    load,
+    long_form,
+    products,
+    rows_of,
+    store,
+    store_sums,
+    tile,
+    vectors_of,
+    zero_of,
+    zeros,
+)
+
+WIDEST = 9  # vectors of any tile
+LOW = 3  # rows of a tile
+# Vectors of each line that a tile goes along: rows of dz and planes stay in the first-level cache. 24 took a tenth longer.
+NEAR = 64
+# Cycles, as measured: to copy a vector of a plane, and every other cell; of a tile for its loads, beside one a product.
+FILL, FILL_APART, LOADS = 6, 12, 3
+
+
+@compiled
+def _parts(sizes, window, size):
+    """Parts of whole images where they fit, with as many channels as can be: dz comes from far away once for all of them."""
+    _, C, _, _, _, H_out, W_out = sizes
+    f_h, f_w, S_h, _, _, _, D_h, _ = window
+    channel = phases(f_h, S_h, D_h) * f_w * line_apart((H_out + halo(f_h, S_h, D_h)) * W_out * size)
+    channels = max(channels_of(C, f_h, f_w), min(C, PLANE_BYTES // (channel + 1)))
+    return parts(sizes, window, 1, max(1, -(-C // max(1, -(-C // channels)))), size)
+
+
+@compiled
+def sums_of_lanes(sizes, window, zero):
+    """Of the scratch for sums, the step from k to k and the bytes in all."""
+    _, C, K, _, _, _, _ = sizes
+    channels, cells = _parts(sizes, window, element_size(zero))[1], window[0] * window[1]
+    row = -(-C // channels) * (channels * cells + WIDEST) * lanes(zero) * element_size(zero)
+    return row, row * K
+
+
+@compiled
+def cycles_by_lanes(sizes, window, zero):
+    """Of a vector of cells."""
+    _, C, K, _, _, _, _ = sizes
+    f_h, f_w, S_h, S_w, _, _, D_h, _ = window
+    many = vectors_of(long_form(zero, LOW))
+    planes = C * f_w * phases(f_h, S_h, D_h) * (FILL if S_w == 1 else FILL_APART)
+    return -(-K // LOW) * -(-C * f_h * f_w // many) * (LOW * many + LOADS) + planes
+
+
+@compiled
+def _samples(sizes, part, zero):
+    """How many samples a tile's sum goes over: of small images several, but NEAR vectors and PLANE_BYTES at most."""
+    most = NEAR // -(-part[2] * sizes[6] // lanes(zero))
+    return max(1, min(sizes[0], min(most, PLANE_BYTES // plane_bytes(part)))) if part[2] == sizes[5] else 1
+
+
+@compiled
+def _layout(scratch, sizes, part, sums_bytes, zero):
+    """`room`."""
+    planes = -(-scratch // LINE) * LINE
+    sums = -(-(planes + _samples(sizes, part, zero) * plane_bytes(part)) // LINE) * LINE
+    places = sums + sums_bytes
+    return planes, sums, places, places + 8 * WIDEST
+
+
+@compiled
+def lanes_bytes(sizes, window, zero):
+    """The scratch of `theta_by_lanes`."""
+    part = _parts(sizes, window, element_size(zero))
+    room = _layout(0, sizes, part, sums_of_lanes(sizes, window, zero)[1], zero)
+    return room[3] + 8 * part[1] * window[0] * window[1] + LINE
+
+
+@shared
+def theta_by_lanes(sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Rows, scratch: int, zero: float) -> None:
+    """All samples of one group."""
+    m, C, K, H, W, H_out, W_out = sizes
+    size, cells = element_size(zero), window[0] * window[1]
+    part, (row, sums_bytes) = _parts(sizes, window, size), sums_of_lanes(sizes, window, zero)
+    room = _layout(scratch, sizes, part, sums_bytes, zero)
+    planes, sums = room[0], room[1]
+    samples, apart = _samples(sizes, part, zero), plane_bytes(part)
+    part = in_place(part, sizes, window, image, size)
+    channels, rows = part[1], part[2]
+    if part[6] == IN_PLACE:
+        apart = image[1]
+    for place in range(sums, sums + sums_bytes, lanes(zero) * size):
+        store(tile(zero, 1, 1), place, 0, 0, None)
+    tap_offsets(room[3], channels, window, part, False)
+    for n in range(0, m, samples):
+        for i in range(0, H_out, rows):
+            source = (dz[0] + n * dz[1] + i * W_out * size, dz[1], dz[2])
+            for c in range(0, C, channels):
+                some = (1, min(channels, C - c), K, H, W, min(rows, H_out - i), W_out)
+                place, many = image[0] + n * image[1] + c * image[2], min(samples, m - n)
+                if part[6] == IN_PLACE:
+                    planes = place + i * image[3]
+                else:
+                    for x in range(many):
+                        where = (place + x * image[1], image[1], image[2], image[3], image[4])
+                        fill_planes(where, some, window, part, i, planes + x * apart, zero)
+                    part = framed(part, sizes)
+                counts, lines = (K, some[1] * cells, some[5] * W_out, many), (planes, apart)
+                corner = (sums + c // channels * (channels * cells + WIDEST) * lanes(zero) * size, row)
+                if K == 1:
+                    _add(long_form(zero, 1), lines, counts, source, corner, room)
+                else:
+                    _add(long_form(zero, LOW), lines, counts, source, corner, room)
+    _to_theta(K, C, cells, channels, (sums, row), out, zero)
+
+
+@compiled
+def _places(table, tap, taps, notes, count):
+    """Where the offsets of a tile's taps stand; those behind the last are the last again."""
+    if tap + count <= taps:
+        return table + 8 * tap
+    for r in range(count):
+        write_integer(read_integer(table + 8 * min(tap + r, taps - 1)), notes + 8 * r)
+    return notes
+
+
+@compiled
+def _add(kind, planes, counts, dz, sums, room):
+    """A tile has the partial sums of some k with some taps."""
+    K, taps, cells, samples = counts
+    zero, t = zero_of(kind), zeros(kind)
+    row, near = lanes(zero) * element_size(zero), NEAR * lanes(zero)
+    for p in range(0, cells, near):
+        count = min(cells - p, near)
+        for k in range(0, K, rows_of(kind)):
+            last, source = min(rows_of(kind), K - k) - 1, dz[0] + k * dz[2] + p * element_size(zero)
+            for tap in range(0, taps, vectors_of(kind)):
+                places, total = read_integers(_places(room[3], tap, taps, room[2], vectors_of(kind)), vectors_of(kind)), t
+                for n in range(samples):
+                    x, y = source + n * dz[1], planes[0] + n * planes[1] + p * element_size(zero)
+                    for _ in range(count // lanes(zero)):
+                        total = products(total, x, dz[2], last, places, y, None)
+                        x, y = x + row, y + row
+                    if count % lanes(zero) != 0:
+                        total = products(total, x, dz[2], last, places, y, count % lanes(zero))
+                place = sums[0] + k * sums[1] + tap * row
+                store(added(total, load(t, place, sums[1], last, None)), place, sums[1], last, None)
+
+
+@compiled
+def _to_theta(K, C, cells, channels, sums, out, zero):
+    """The sums over the lanes -> dtheta."""
+    size, width = element_size(zero), lanes(zero)
+    vector = tile(zero, 1, 1)
+    for k in range(K):
+        for c in range(C):
+            number = c // channels * (channels * cells + WIDEST) + c % channels * cells
+            source, place = sums[0] + k * sums[1] + number * width * size, out[0] + k * out[1] + c * cells * size
+            for tap in range(cells):
+                store_sums(load(vector, source + tap * width * size, 0, 0, None), place + tap * size, 0, 0)

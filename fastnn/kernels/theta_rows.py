@@ -1,0 +1,247 @@
+"""dtheta where k and taps are many: lanes are k, and a row of a register tile is a tap.
+
+A panel of dz, some k and CELLS output cells at most, is packed transposed, and all taps go by it while it stays near. They
+are read from the image where it is, one element for each row of the tile, along the rows of the output. Only where there is
+padding, or cells of a row are not neighbours, it is copied first. Tuples as in theta_gradient.py, and
+    cells   address of what the first tap meets, and the steps in the image from one sample, row and cell of dz to the next
+    counts  samples, K, taps, H', W'
+    room    addresses in scratch: sums, panel, the places of a tile's rows, runs, offsets of taps, the copy
+    sums    address, step from tap to tap
+"""
+
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
+from fastnn.kernels.packing import pack_panels
+from fastnn.kernels.planes import PLANE_BYTES, Images, Sizes, Window, line_apart, part_of_row
+from fastnn.kernels.shared import shared
+from fastnn.kernels.simd import LINE, VECTORS
+from fastnn.kernels.tiles import (
+    added,
+    form,
+    full_rows,
+    lanes,
+    load,
+    rank_one_at,
+    rows_of,
+    store,
+    tall_form,
+    tile,
+    transposed,
+    zero_of,
+    zeros,
+)
+
+Gradients = tuple[int, int, int]
+Rows = tuple[int, int]
+Lines = tuple[int, int, int]
+Room = tuple[int, int, int, int, int, int, int]
+
+PACK = 9  # cycles to pack a row of a square of dz, as measured
+# Cells of a panel: whole small images. 192 took 1 to 2 hundredths longer.
+CELLS = 256
+TALLEST = 12  # rows of any tile
+
+
+@compiled
+def copied_part(sizes, window, zero):
+    """Samples and output rows that are copied at a time: PLANE_BYTES, or one row; and the steps of a channel and a row."""
+    m, C, _, _, _, H_out, W_out = sizes
+    f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
+    step_h, beyond = ((W_out - 1) * S_w + (f_w - 1) * D_w + 1) * element_size(zero), (f_h - 1) * D_h + 1
+    rows = max(1, min(H_out, (PLANE_BYTES // max(1, C * step_h) - beyond) // S_h + 1))
+    rows = -(-H_out // -(-H_out // rows))
+    step_c = line_apart(((rows - 1) * S_h + beyond) * step_h)
+    return max(1, min(m, PLANE_BYTES // max(1, C * step_c))) if rows == H_out else 1, rows, step_c, step_h
+
+
+@compiled
+def _layout(scratch, sizes, window, zero):
+    """`room`, and the end of it."""
+    _, C, K, _, _, _, _ = sizes
+    vector, taps = lanes(zero) * element_size(zero), C * window[0] * window[1]
+    sums = -(-scratch // LINE) * LINE
+    panel = sums + taps * -(-K // lanes(zero)) * vector
+    places = panel + CELLS * VECTORS * vector
+    runs = places + 8 * TALLEST
+    table = runs + 16 * CELLS
+    copy = -(-(table + 8 * taps) // LINE) * LINE
+    samples, _, step_c, _ = copied_part(sizes, window, zero)
+    return sums, panel, places, runs, table, copy, copy + samples * C * step_c
+
+
+@compiled
+def rows_bytes(sizes, window, zero):
+    """The scratch of `theta_by_rows`: it grows with dtheta, not with m."""
+    return _layout(0, sizes, window, zero)[6] + LINE
+
+
+@compiled
+def cycles_by_rows(sizes, window, zero):
+    """Of a vector of cells."""
+    taps = -(-sizes[1] * window[0] * window[1] // full_rows(zero)) * full_rows(zero)
+    return (taps + PACK) * lanes(zero) * -(-sizes[2] // lanes(zero))
+
+
+@shared
+def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Rows, scratch: int, zero: float) -> None:
+    """All samples of one group."""
+    m, C, K, _, _, H_out, W_out = sizes
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    size, width = element_size(zero), lanes(zero)
+    room, row = _layout(scratch, sizes, window, zero), -(-K // width) * width * size
+    samples, rows, step_c, step_h = copied_part(sizes, window, zero)
+    source, copies = (room[5], C * step_c, step_c, step_h, size), P_h != 0 or P_w != 0 or image[4] != size
+    if not copies:
+        samples, rows, source = m, H_out, image
+    for place in range(room[0], room[1], width * size):
+        store(tile(zero, 1, 1), place, 0, 0, None)
+    if copies:
+        for place in range(room[5], room[6], width * size):
+            store(tile(zero, 1, 1), place, 0, 0, min(width, (room[6] - place) // size))
+    for c in range(C):
+        for r in range(f_h):
+            for s in range(f_w):
+                number = (c * f_h + r) * f_w + s
+                write_integer(c * source[2] + r * D_h * source[3] + s * D_w * source[4], room[4] + 8 * number)
+    for n in range(0, m, samples):
+        for i in range(0, H_out, rows):
+            many, some = min(samples, m - n), min(rows, H_out - i)
+            if copies:
+                part = (image[0] + n * image[1], image[1], image[2], image[3], image[4])
+                _copy((many, C, sizes[3], sizes[4], some, W_out), part, window, i, source, zero)
+            cells = (source[0], source[1], S_h * source[3], S_w * source[4])
+            gradients = (dz[0] + n * dz[1] + i * W_out * size, dz[1], dz[2])
+            _add(cells, (many, K, C * f_h * f_w, some, W_out), gradients, (room[0], row), room, zero)
+    sums_by_rows(K, C * f_h * f_w, (room[0], row), out, zero)
+
+
+@compiled
+def _copy(counts, image, window, i, target, zero):
+    """What output rows from i on meet, with rows of padding; cells of padding beside them are 0 already."""
+    m, C, H, W, rows, W_out = counts
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    size, width, vector = element_size(zero), lanes(zero), tile(zero, 1, 1)
+    wide, top = (W_out - 1) * S_w + (f_w - 1) * D_w + 1, i * S_h - P_h
+    first, behind = max(0, P_w), min(wide, W + P_w)
+    for n in range(m):
+        for c in range(C):
+            place = target[0] + n * target[1] + c * target[2] + first * size
+            cell = image[0] + n * image[1] + c * image[2] + top * image[3] + (first - P_w) * image[4]
+            for y in range(top, top + (rows - 1) * S_h + (f_h - 1) * D_h + 1):
+                for j in range(0, behind - first, width):
+                    some = behind - first - j if 0 <= y < H else 0
+                    values = part_of_row(vector, size, cell + j * image[4], image[4], 0, some)
+                    store(values, place + j * size, 0, 0, min(width, behind - first - j))
+                place, cell = place + target[3], cell + image[3]
+
+
+@compiled
+def columns_of(K, width):
+    """Columns of the next panel, of K that are left: of two vectors where that leaves none of a single one."""
+    vectors = -(-K // width)
+    return min(K, (2 if vectors == 2 or vectors == 4 else VECTORS) * width)
+
+
+@compiled
+def _add(cells, counts, dz, sums, room, zero):
+    """The sums of a part, panel by panel: of whole images, or of about as much of one each time."""
+    m, K, taps, H_out, W_out = counts
+    each, size, width = max(1, H_out * W_out), element_size(zero), lanes(zero)
+    blocks, p = -(-each // CELLS), 0
+    together = -(-each // blocks // width) * width if blocks > 1 else CELLS // each * each
+    while p < m * H_out * W_out:
+        count, k = min(together, m * each - p), 0
+        if blocks > 1:
+            count = min(count, each - p % each)
+        lines = (cells[0], cells[3], _runs(cells, (each, W_out), (p, count), room[3]))
+        while k < K:
+            columns, corner = columns_of(K - k, width), (sums[0] + k * size, sums[1])
+            _pack(dz[0] + p // each * dz[1] + k * dz[2] + p % each * size, dz, (count, each, columns), room[1], zero)
+            if columns > 2 * width:
+                _add_wide(lines, taps, corner, room, zero)
+            elif columns > width:
+                _add_tall(lines, taps, corner, room, zero)
+            else:
+                _add_narrow(lines, taps, corner, room, zero)
+            k += columns
+        p += count
+
+
+# Each tile by itself, so that a network has only those compiled that it runs.
+@shared
+def _add_wide(lines: Lines, taps: int, sums: Rows, room: Room, zero: float) -> None:
+    _add_panel(form(zero, full_rows(zero), VECTORS), lines, taps, sums, room)
+
+
+@shared
+def _add_tall(lines: Lines, taps: int, sums: Rows, room: Room, zero: float) -> None:
+    _add_panel(tall_form(zero), lines, taps, sums, room)
+
+
+@shared
+def _add_narrow(lines: Lines, taps: int, sums: Rows, room: Room, zero: float) -> None:
+    _add_panel(form(zero, full_rows(zero), 1), lines, taps, sums, room)
+
+
+@compiled
+def _pack(source, dz, counts, target, zero):
+    """A panel of dz: some cells, of one image or of whole ones."""
+    count, each, columns = counts
+    size, step = element_size(zero), VECTORS * lanes(zero) * element_size(zero)
+    while count > 0:
+        pack_panels(source, size, dz[2], min(count, each), columns, target, 0, zero)
+        source, target, count = source + dz[1], target + each * step, count - each
+
+
+@compiled
+def _runs(cells, shape, block, table):
+    """Writes where each run of cells that lie evenly in the image begins, and its length; returns how many there are."""
+    (_, step_n, step_h, step_w), (each, W_out), (p, count) = cells, shape, block
+    run, behind, number = each if step_h == W_out * step_w else W_out, p + count, 0
+    while p < behind:
+        n, cell = p // each, p % each
+        length = min(run - cell % run, behind - p)
+        write_integer(n * step_n + cell // run * step_h + cell % run * step_w, table + 16 * number)
+        write_integer(length, table + 16 * number + 8)
+        number, p = number + 1, p + length
+    return number
+
+
+@compiled
+def _add_panel(kind, lines, taps, sums, room):
+    """All taps with the k of a panel."""
+    for tap in range(0, taps, rows_of(kind)):
+        places, last = room[4] + 8 * tap, min(rows_of(kind), taps - tap) - 1
+        if last < rows_of(kind) - 1:  # rows behind the last tap are the last again
+            for r in range(rows_of(kind)):
+                write_integer(read_integer(room[4] + 8 * (tap + min(r, last))), room[2] + 8 * r)
+            places = room[2]
+        target = (sums[0] + tap * sums[1], sums[1], last)
+        _add_tile(kind, read_integers(places, rows_of(kind)), lines, (room[1], room[3]), target)
+
+
+@compiled
+def _add_tile(kind, places, lines, block, target):
+    """One tile over the cells of a panel."""
+    zero, t = zero_of(kind), zeros(kind)
+    (first, step, runs), (panel, table), (place, row, last) = lines, block, target
+    total = t
+    for x in range(runs):
+        source = first + read_integer(table + 16 * x)
+        for _ in range(read_integer(table + 16 * x + 8)):
+            total = rank_one_at(total, places, source, panel, None)
+            source += step
+            panel += VECTORS * lanes(zero) * element_size(zero)
+    store(added(total, load(t, place, row, last, None)), place, row, last, None)
+
+
+@compiled
+def sums_by_rows(K, taps, sums, out, zero):
+    """Sums -> dtheta where lanes are k: squares are transposed."""
+    size, width, square = element_size(zero), lanes(zero), tile(zero, lanes(zero), 1)
+    for tap in range(0, taps, width):
+        rows = min(width, taps - tap)
+        for k in range(0, K, width):
+            columns, source = min(width, K - k), sums[0] + tap * sums[1] + k * size
+            values = transposed(load(square, source, sums[1], rows - 1, columns))
+            store(values, out[0] + k * out[1] + tap * size, out[1], columns - 1, rows)
