@@ -17,7 +17,7 @@ is where its lane 0 would be in memory, in bytes from the row's first element on
 Addresses and sizes are as in pool_windows.py.
 """
 
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lanes import (
     evens,
     filled,
@@ -41,7 +41,7 @@ from fastnn.kernels.tiles import added, lanes, tile
 Sizes = tuple[int, int, int, int, int]
 Padding = tuple[int, int]
 
-RUN = 2**16  # bytes of cells that a strip is worked out for: that takes as long as the windows of a small image do
+RUN = 2**14  # bytes of cells that a strip is worked out for: that takes as long as the windows of a small image do
 
 
 @compiled
@@ -53,7 +53,7 @@ def fits(f, S, zero):
 # From memory and back ------------------------------------------------------------------------------------------------
 
 
-@compiled
+@inlined
 def _group_of(sizes, P, zero):
     """The largest group that there is room for."""
     (planes, _, W, _, W_out), every = sizes, lanes(zero)
@@ -64,26 +64,29 @@ def _group_of(sizes, P, zero):
     return 1, 1, 2 * every, False
 
 
-@compiled
+@inlined
 def _strip(j, sizes, P, group, zero):
-    (_, H, W, H_out, W_out), (most, _, _, more), x = sizes, group, 2 * j - P[1]
+    (_, H, W, H_out, W_out), (most, _, _, more), every = sizes, group, lanes(zero)
+    x, count, none = 2 * j - P[1], min(W_out - j, every - 1), (0, 0, 0)
+    if most == 1:
+        cells = (0, max(0, -x), W - x), (every * element_size(zero), 0, W - x - every), none, none
+        return cells, ((0, 0, count), none, none, none), 2 if j > 0 else 0, False
     cells = (
         _piece_of_cells(0, 0, x, H, W, group, zero),
         _piece_of_cells(1, min(most - 1, 2), x, H, W, group, zero),
         _piece_of_cells(0, 1, x, H, W, group, zero),
         _piece_of_cells(1, 1 if most == 3 else 3, x, H, W, group, zero),
     )
-    count, step = min(W_out - j, lanes(zero) - 1), H_out * W_out
     windows = (
-        _piece_of_windows(0, count, step, group, zero),
-        _piece_of_windows(1, count, step, group, zero),
-        _piece_of_windows(2, count, step, group, zero),
-        _piece_of_windows(3, count, step, group, zero),
+        _piece_of_windows(0, count, H_out * W_out, group, zero),
+        _piece_of_windows(1, count, H_out * W_out, group, zero),
+        _piece_of_windows(2, count, H_out * W_out, group, zero),
+        _piece_of_windows(3, count, H_out * W_out, group, zero),
     )
-    return cells, windows, 2 if j > 0 else 0, more
+    return cells, windows, 0, more
 
 
-@compiled
+@inlined
 def _piece_of_cells(v, image, x, H, W, group, zero):
     """What vector v has of an image of the group, from cell x on."""
     _, present, width, _ = group
@@ -92,26 +95,26 @@ def _piece_of_cells(v, image, x, H, W, group, zero):
     return (image * H * W - lane) * element_size(zero), first, behind
 
 
-@compiled
+@inlined
 def _piece_of_windows(image, count, step, group, zero):
     _, present, width, _ = group
     lane = image * (width // 2)
     return (image * step - lane) * element_size(zero), lane, lane + count if image < present else 0
 
 
-@compiled
+@inlined
 def _loaded(vector, place, piece):
     offset, first, behind = piece
     return load_lanes(vector, place + offset, first, behind)
 
 
-@compiled
+@inlined
 def _stored(vector, place, piece):
     offset, first, behind = piece
     store_lanes(vector, place + offset, first, behind)
 
 
-@compiled
+@inlined
 def _read_row(place, strip, nothing, zero):
     """The three cells of each window in a row, `nothing` where one does not exist."""
     cells, _, _, more = strip
@@ -122,7 +125,7 @@ def _read_row(place, strip, nothing, zero):
     return even, odds(low, high, lanes(zero)), moved_down(even)
 
 
-@compiled
+@inlined
 def _write_row(even, odd, place, strip, zero):
     cells, _, written, more = strip
     low, high = first_half(even, odd, lanes(zero)), second_half(even, odd, lanes(zero))
@@ -150,7 +153,7 @@ def _write_windows(vector, place, strip, zero):
         _stored(vector, place, windows[3])
 
 
-@compiled
+@inlined
 def _by_strips(work, places, sizes, P, number):
     """work(cell, window, strip, places, (H, W, H', W', P, run), number) for all strips; number is what the work takes.
 
@@ -185,18 +188,18 @@ def forward_avg(images: int, target: int, sizes: Sizes, P: Padding, share: float
     _by_strips(_mean_down, (images, target), sizes, P, share)
 
 
-@compiled
+@inlined
 def _largest_down(cell, window, strip, places, shape, low):
     nothing = filled(tile(low, 1, 1), low)
     _pool_down(places[0] + cell, places[1] + window, strip, shape, nothing, larger, type(low)(1))
 
 
-@compiled
+@inlined
 def _mean_down(cell, window, strip, places, shape, share):
     _pool_down(places[0] + cell, places[1] + window, strip, shape, tile(share, 1, 1), total, share)
 
 
-@compiled
+@inlined
 def _pool_down(cell, window, strip, shape, nothing, join, share):
     """share times the join of each window's cells, for the rows of windows of a strip."""
     for _ in range(shape[5][0]):
@@ -241,7 +244,7 @@ def backward_avg(gradients: int, target: int, sizes: Sizes, P: Padding, share: f
     _by_strips(_spread_down, (gradients, target), sizes, P, share)
 
 
-@compiled
+@inlined
 def _route_down(cell, window, strip, places, shape, low):
     dz, a, da = places
     begin, nothing = _first_columns(strip, shape[4][1], low), tile(low, 1, 1)
@@ -261,7 +264,7 @@ def _route_down(cell, window, strip, places, shape, low):
         window += shape[5][2]
 
 
-@compiled
+@inlined
 def _first_columns(strip, padding, zero):
     """Which column of each window is the first that is not padding: `padding` in the lanes of an image's first windows."""
     cells, windows, _, _ = strip
@@ -273,7 +276,7 @@ def _first_columns(strip, padding, zero):
     return begin
 
 
-@compiled
+@inlined
 def _largest_in_row(y, cell, strip, shape, begin, low):
     """Of row y of the padded image, each window's largest cell and its column; the first one, where several are."""
     nothing = filled(begin, low)
@@ -313,7 +316,7 @@ def _put_row(y, row, cell, strip, shape, zero):
         _write_row(row[0], row[1], cell + y * shape[1] * element_size(zero), strip, zero)
 
 
-@compiled
+@inlined
 def _spread_down(cell, window, strip, places, shape, share):
     dz, da = places
     nothing = tile(share, 1, 1)
