@@ -8,7 +8,7 @@ Addresses are in bytes, as in tiles.py; the caller keeps the arrays. Planes are 
 behind the other; sizes is (planes, H, W, H', W'), windows (f, S, P).
 """
 
-from fastnn.kernels.jit import compiled, inlined
+from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import (
     evens,
     filled,
@@ -150,7 +150,7 @@ def windows_over(y, f, S, P, n_out):
     return max(0, (y + P - f) // S + 1), min(n_out, (y + P) // S + 1)
 
 
-@inlined
+@compiled
 def _sum_over(plane, first, behind, q, count, W_out, share):
     """share times the sum of dz over rows first <= i < behind and columns q - k, k < count, for a vector of q."""
     size, every, nothing, (rows, step) = element_size(share), lanes(share), tile(share, 1, 1), plane
