@@ -48,10 +48,19 @@ def test_windows_of_2x2(dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_windows_of_3x3(dtype):
-    """Rows of less than half a vector to several strips; two images at a time, and an odd last one; all kinds of padding."""
+    """Rows of less than half a vector to several strips; two to four images at a time, and a rest; all kinds of padding."""
     rng = np.random.default_rng(4)
     for W in (*range(1, 20), 29, 30, 31, 32, 33, 57, 61, 70):
-        for m, H, P in ((1, 3, 0), (3, 6, (0, 1)), (2, 1, (1, 2)), (3, 7, 1), (1, 4, (2, 0)), (5, 2, 2)):
+        for m, H, P in (
+            (1, 3, 0),
+            (3, 6, (0, 1)),
+            (2, 1, (1, 2)),
+            (3, 7, 1),
+            (1, 4, (2, 0)),
+            (5, 2, 2),
+            (11, 5, 1),
+            (75, 8, 0),
+        ):
             if W + 2 * np.broadcast_to(P, 2)[1] >= 3:
                 check(images(rng, (m, 1, H, W), dtype), 3, 2, P)
 
@@ -107,9 +116,10 @@ def test_guard_pages(dtype, before):
     rng = np.random.default_rng(2)
     for W in (2, 3, 7, 8, 15, 16, 17, 24, 32, 33, 50):
         for f, S, P in ((2, 2, 0), (3, 2, 0), (3, 2, 1), (3, 2, 2), (3, 1, 1), (2, 3, 0), (2, 2, 1)):
-            a = images(rng, (2, 2, 5 - W % 2, W), dtype)
-            if f < W:
-                check(a, f, S, P, lambda array: guarded(array, before))
+            for planes in (4, 3):
+                a = images(rng, (1, planes, 5 - W % 2, W), dtype)
+                if f < W:
+                    check(a, f, S, P, lambda array: guarded(array, before))
 
 
 @pytest.mark.parametrize("cpu", ["haswell", "generic"])

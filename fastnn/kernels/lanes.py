@@ -12,7 +12,7 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
     where_equal(t, u, yes, no)                    lane by lane: yes where t == u, else no; one vector each
-    moved_down(t), moved_up(t)                    lane i is t's lane i + 1, or i - 1, and 0 where there is none; one vector
+    moved_down(t), moved_up(t)                    lane i is t's lane i + 1, or i - 1, round the ends; one vector
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
     first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
     subtracted, multiplied(t, u)                  t - u, t u
@@ -151,12 +151,12 @@ def where_equal(typing_context, t, u, yes, no):
 
 
 def _moved(t: Tile, first: int) -> Any:
-    """The signature and the code of lanes first, first + 1, ... of a vector between zeros."""
+    """The signature and the code of a vector turned round, so that lane `first` comes first."""
 
     def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        picks = [min(first + i, t.lanes) if first + i >= 0 else t.lanes for i in range(t.lanes)]
-        shuffled = builder.shuffle_vector(builder.extract_value(args[0], 0), t.zero_vector(), indices(picks))
-        return builder.insert_value(args[0], shuffled, 0)
+        vector = builder.extract_value(args[0], 0)
+        turned = builder.shuffle_vector(vector, vector, indices([(first + i) % t.lanes for i in range(t.lanes)]))
+        return builder.insert_value(args[0], turned, 0)
 
     return t(t), generate
 

@@ -7,15 +7,17 @@ windows have for the row that they share with the next ones is carried on.
 
     strip   windows j to j + lanes - 2, for the last lane's third column is beyond it. The first lane of all but the first
             strip is the window before, again, for what it has for the next one's cells; its own are written already
-    twins   images of up to a vector of cells a row go two at a time, one in each half of the lanes
+    group   up to four images of short rows side by side, `width` lanes of the two vectors of cells apart, and half as many
+            of windows; one lane behind the windows of each is free. It is a tuple: how many images there is room for and
+            there are, the width, and whether there are more than two
 
-A strip is a tuple: the bytes from the first vector of cells to the second, and from the windows of the first to those of the
-second half of the lanes; which lanes exist, first <= l < behind, of both vectors of cells; how many windows lie in the lanes
-from 0 and from half the lanes on; and how many of the cells are written already. Addresses and sizes are as in
-pool_windows.py.
+A strip is a tuple: two pieces of a row of cells, one of each vector, and then one or none more of each; the pieces of a row
+of windows, an image's each; how many of the cells are written already; and whether there are more than two images. A piece
+is where its lane 0 would be in memory, in bytes from the row's first element on, and which lanes exist, first <= l < behind.
+Addresses and sizes are as in pool_windows.py.
 """
 
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lanes import (
     evens,
     filled,
@@ -39,6 +41,8 @@ from fastnn.kernels.tiles import added, lanes, tile
 Sizes = tuple[int, int, int, int, int]
 Padding = tuple[int, int]
 
+RUN = 2**14  # bytes of cells that a strip is worked out for: that takes as long as the windows of a small image do
+
 
 @compiled
 def fits(f, S, zero):
@@ -49,77 +53,124 @@ def fits(f, S, zero):
 # From memory and back ------------------------------------------------------------------------------------------------
 
 
-@compiled
-def _are_twins(sizes, P, zero):
-    (planes, _, W, _, W_out), half = sizes, lanes(zero) // 2
-    return planes > 1 and W + P[1] <= 2 * half and W_out < half
+@inlined
+def _group_of(sizes, P, zero):
+    """The largest group that there is room for."""
+    (planes, _, W, _, W_out), every = sizes, lanes(zero)
+    for most in (4, 3, 2):
+        width = 2 * every // most // 2 * 2
+        if planes > 1 and max(W + P[1], 2 * W_out + 2) <= width:
+            return most, most, width, most > 2
+    return 1, 1, 2 * every, False
 
 
-@compiled
-def _strip(j, sizes, P, twins, zero):
-    (_, H, W, H_out, W_out), size, every = sizes, element_size(zero), lanes(zero)
-    if twins:
-        half, both = every // 2, (P[1], W + P[1])
-        return (H * W * size, (H_out * W_out - half) * size), (both, both), (W_out, W_out), 0
-    x = 2 * j - P[1]
-    cells = (max(0, -x), W - x), (0, W - x - every)
-    return (every * size, 0), cells, (min(W_out - j, every - 1), 0), 2 if j > 0 else 0
+@inlined
+def _strip(j, sizes, P, group, zero):
+    (_, H, W, H_out, W_out), (most, _, _, more), every = sizes, group, lanes(zero)
+    x, count, none = 2 * j - P[1], min(W_out - j, every - 1), (0, 0, 0)
+    if most == 1:
+        cells = (0, max(0, -x), W - x), (every * element_size(zero), 0, W - x - every), none, none
+        return cells, ((0, 0, count), none, none, none), 2 if j > 0 else 0, False
+    cells = (
+        _piece_of_cells(0, 0, x, H, W, group, zero),
+        _piece_of_cells(1, min(most - 1, 2), x, H, W, group, zero),
+        _piece_of_cells(0, 1, x, H, W, group, zero),
+        _piece_of_cells(1, 1 if most == 3 else 3, x, H, W, group, zero),
+    )
+    windows = (
+        _piece_of_windows(0, count, H_out * W_out, group, zero),
+        _piece_of_windows(1, count, H_out * W_out, group, zero),
+        _piece_of_windows(2, count, H_out * W_out, group, zero),
+        _piece_of_windows(3, count, H_out * W_out, group, zero),
+    )
+    return cells, windows, 0, more
 
 
-@compiled
-def _alone(strip):
-    """A strip of twins whose second does not exist."""
-    beside, cells, windows, written = strip
-    return beside, (cells[0], (0, 0)), (windows[0], 0), written
+@inlined
+def _piece_of_cells(v, image, x, H, W, group, zero):
+    """What vector v has of an image of the group, from cell x on."""
+    _, present, width, _ = group
+    lane = image * width - v * lanes(zero)  # of cell x
+    first, behind = (lane - min(x, 0), lane - x + W) if image < present else (0, 0)
+    return (image * H * W - lane) * element_size(zero), first, behind
 
 
-@compiled
+@inlined
+def _piece_of_windows(image, count, step, group, zero):
+    _, present, width, _ = group
+    lane = image * (width // 2)
+    return (image * step - lane) * element_size(zero), lane, lane + count if image < present else 0
+
+
+@inlined
+def _loaded(vector, place, piece):
+    offset, first, behind = piece
+    return load_lanes(vector, place + offset, first, behind)
+
+
+@inlined
+def _stored(vector, place, piece):
+    offset, first, behind = piece
+    store_lanes(vector, place + offset, first, behind)
+
+
+@inlined
 def _read_row(place, strip, nothing, zero):
     """The three cells of each window in a row, `nothing` where one does not exist."""
-    (beside, _), (one, two), _, _ = strip
-    low, high = load_lanes(nothing, place, one[0], one[1]), load_lanes(nothing, place + beside, two[0], two[1])
+    cells, _, _, more = strip
+    low, high = _loaded(nothing, place, cells[0]), _loaded(nothing, place, cells[1])
+    if more:
+        low, high = _loaded(low, place, cells[2]), _loaded(high, place, cells[3])
     even = evens(low, high, lanes(zero))
     return even, odds(low, high, lanes(zero)), moved_down(even)
 
 
-@compiled
+@inlined
 def _write_row(even, odd, place, strip, zero):
-    (beside, _), (one, two), _, written = strip
-    store_lanes(first_half(even, odd, lanes(zero)), place, max(one[0], written), one[1])
-    store_lanes(second_half(even, odd, lanes(zero)), place + beside, two[0], two[1])
+    cells, _, written, more = strip
+    low, high = first_half(even, odd, lanes(zero)), second_half(even, odd, lanes(zero))
+    store_lanes(low, place + cells[0][0], max(cells[0][1], written), cells[0][2])
+    _stored(high, place, cells[1])
+    if more:
+        _stored(low, place, cells[2])
+        _stored(high, place, cells[3])
 
 
 @compiled
 def _read_windows(place, strip, zero):
-    (_, beside), _, windows, _ = strip
-    half = lanes(zero) // 2
-    first = load_lanes(tile(zero, 1, 1), place, 0, windows[0])
-    return load_lanes(first, place + beside, half, half + windows[1])
+    _, windows, _, more = strip
+    found = _loaded(_loaded(tile(zero, 1, 1), place, windows[0]), place, windows[1])
+    return _loaded(_loaded(found, place, windows[2]), place, windows[3]) if more else found
 
 
 @compiled
 def _write_windows(vector, place, strip, zero):
-    (_, beside), _, windows, _ = strip
-    half = lanes(zero) // 2
-    store_lanes(vector, place, 0, windows[0])
-    store_lanes(vector, place + beside, half, half + windows[1])
+    _, windows, _, more = strip
+    _stored(vector, place, windows[0])
+    _stored(vector, place, windows[1])
+    if more:
+        _stored(vector, place, windows[2])
+        _stored(vector, place, windows[3])
 
 
-@compiled
+@inlined
 def _by_strips(work, places, sizes, P, number):
-    """work(cell, window, strip, places, (H, W, H', W', P), number) for all strips; number is what the work takes.
+    """work(cell, window, strip, places, (H, W, H', W', P, run), number) for all strips; number is what the work takes.
 
-    cell and window are the offsets, in bytes, of a strip's first ones; the first cell is in row 0 of the padded image.
+    cell and window are the offsets, in bytes, of a strip's first ones; the first cell is in row 0 of the padded image. A run
+    is how many groups one behind the other the work is for, and the steps to the next one's cells and windows.
     """
     planes, H, W, H_out, W_out = sizes
-    size, twins, shape = element_size(number), _are_twins(sizes, P, number), (H, W, H_out, W_out, P)
-    for p in range(0, planes, 2 if twins else 1):
-        for j in range(0, 1 if twins else max(1, W_out - 1), lanes(number) - 2):
-            strip = _strip(j, sizes, P, twins, number)
-            if twins and p + 1 == planes:
-                strip = _alone(strip)
+    size, (most, _, width, more), p = element_size(number), _group_of(sizes, P, number), 0
+    while p < planes:
+        present = min(most, planes - p)
+        count = max(1, min((planes - p) // most, RUN // (most * H * W * size)))
+        run = count, most * H * W * size, most * H_out * W_out * size
+        for j in range(0, max(1, W_out - 1), lanes(number) - 2):
+            strip = _strip(j, sizes, P, (most, present, width, more), number)
             cell, window = ((p * H - P[0]) * W + 2 * j - P[1]) * size, (p * H_out * W_out + j) * size
-            work(cell, window, strip, places, shape, number)
+            work(cell, window, strip, places, (H, W, H_out, W_out, P, run), number)
+        p += count * present
 
 
 # Forward -------------------------------------------------------------------------------------------------------------
@@ -137,27 +188,30 @@ def forward_avg(images: int, target: int, sizes: Sizes, P: Padding, share: float
     _by_strips(_mean_down, (images, target), sizes, P, share)
 
 
-@compiled
+@inlined
 def _largest_down(cell, window, strip, places, shape, low):
     nothing = filled(tile(low, 1, 1), low)
     _pool_down(places[0] + cell, places[1] + window, strip, shape, nothing, larger, type(low)(1))
 
 
-@compiled
+@inlined
 def _mean_down(cell, window, strip, places, shape, share):
     _pool_down(places[0] + cell, places[1] + window, strip, shape, tile(share, 1, 1), total, share)
 
 
-@compiled
+@inlined
 def _pool_down(cell, window, strip, shape, nothing, join, share):
     """share times the join of each window's cells, for the rows of windows of a strip."""
-    top = _joined_row(0, cell, strip, shape, nothing, join, share)
-    for i in range(shape[2]):
-        middle = _joined_row(2 * i + 1, cell, strip, shape, nothing, join, share)
-        bottom = _joined_row(2 * i + 2, cell, strip, shape, nothing, join, share)
-        joined = scaled(join(join(top, middle), bottom), share)
-        _write_windows(joined, window + i * shape[3] * element_size(share), strip, share)
-        top = bottom
+    for _ in range(shape[5][0]):
+        top = _joined_row(0, cell, strip, shape, nothing, join, share)
+        for i in range(shape[2]):
+            middle = _joined_row(2 * i + 1, cell, strip, shape, nothing, join, share)
+            bottom = _joined_row(2 * i + 2, cell, strip, shape, nothing, join, share)
+            joined = scaled(join(join(top, middle), bottom), share)
+            _write_windows(joined, window + i * shape[3] * element_size(share), strip, share)
+            top = bottom
+        cell += shape[5][1]
+        window += shape[5][2]
 
 
 @compiled
@@ -190,35 +244,39 @@ def backward_avg(gradients: int, target: int, sizes: Sizes, P: Padding, share: f
     _by_strips(_spread_down, (gradients, target), sizes, P, share)
 
 
-@compiled
+@inlined
 def _route_down(cell, window, strip, places, shape, low):
     dz, a, da = places
     begin, nothing = _first_columns(strip, shape[4][1], low), tile(low, 1, 1)
-    carried, top = nothing, _largest_in_row(0, a + cell, strip, shape, begin, low)
-    for i in range(shape[2]):
-        middle = _largest_in_row(2 * i + 1, a + cell, strip, shape, begin, low)
-        bottom = _largest_in_row(2 * i + 2, a + cell, strip, shape, begin, low)
-        amount = _read_windows(dz + window + i * shape[3] * element_size(low), strip, low)
-        parts = _parted(amount, (top[0], middle[0], bottom[0]), shape[4][0] - 2 * i, nothing)
-        _put_row(2 * i, _routed(added(carried, parts[0]), top[1], low), da + cell, strip, shape, low)
-        _put_row(2 * i + 1, _routed(parts[1], middle[1], low), da + cell, strip, shape, low)
-        carried, top = parts[2], bottom
-    _put_row(2 * shape[2], _routed(carried, top[1], low), da + cell, strip, shape, low)
-    _put_row(2 * shape[2] + 1, (nothing, nothing), da + cell, strip, shape, low)
+    for _ in range(shape[5][0]):
+        carried, top = nothing, _largest_in_row(0, a + cell, strip, shape, begin, low)
+        for i in range(shape[2]):
+            middle = _largest_in_row(2 * i + 1, a + cell, strip, shape, begin, low)
+            bottom = _largest_in_row(2 * i + 2, a + cell, strip, shape, begin, low)
+            amount = _read_windows(dz + window + i * shape[3] * element_size(low), strip, low)
+            parts = _parted(amount, (top[0], middle[0], bottom[0]), shape[4][0] - 2 * i, nothing)
+            _put_row(2 * i, _routed(added(carried, parts[0]), top[1], low), da + cell, strip, shape, low)
+            _put_row(2 * i + 1, _routed(parts[1], middle[1], low), da + cell, strip, shape, low)
+            carried, top = parts[2], bottom
+        _put_row(2 * shape[2], _routed(carried, top[1], low), da + cell, strip, shape, low)
+        _put_row(2 * shape[2] + 1, (nothing, nothing), da + cell, strip, shape, low)
+        cell += shape[5][1]
+        window += shape[5][2]
 
 
-@compiled
+@inlined
 def _first_columns(strip, padding, zero):
     """Which column of each window is the first that is not padding: `padding` in the lanes of an image's first windows."""
-    one, two = strip[1]
-    number, half = on_stack(1, zero), lanes(zero) // 2
+    cells, windows, _, _ = strip
+    number, begin = on_stack(1, zero), tile(zero, 1, 1)
     write(type(zero)(padding), number)
-    none = tile(zero, 1, 1)
-    begin = load_lanes(none, number, 0, 1) if one[0] > 0 else none
-    return load_lanes(begin, number - half * element_size(zero), half, half + 1) if two[0] > 0 else begin
+    if cells[0][1] > 0:
+        for _, first, behind in windows:
+            begin = load_lanes(begin, number - first * element_size(zero), first, min(first + 1, behind))
+    return begin
 
 
-@compiled
+@inlined
 def _largest_in_row(y, cell, strip, shape, begin, low):
     """Of row y of the padded image, each window's largest cell and its column; the first one, where several are."""
     nothing = filled(begin, low)
@@ -258,18 +316,21 @@ def _put_row(y, row, cell, strip, shape, zero):
         _write_row(row[0], row[1], cell + y * shape[1] * element_size(zero), strip, zero)
 
 
-@compiled
+@inlined
 def _spread_down(cell, window, strip, places, shape, share):
     dz, da = places
     nothing = tile(share, 1, 1)
-    carried = nothing
-    for i in range(shape[2]):
-        amount = scaled(_read_windows(dz + window + i * shape[3] * element_size(share), strip, share), share)
-        _put_row(2 * i, _spread(added(carried, amount)), da + cell, strip, shape, share)
-        _put_row(2 * i + 1, _spread(amount), da + cell, strip, shape, share)
-        carried = amount
-    _put_row(2 * shape[2], _spread(carried), da + cell, strip, shape, share)
-    _put_row(2 * shape[2] + 1, _spread(nothing), da + cell, strip, shape, share)
+    for _ in range(shape[5][0]):
+        carried = nothing
+        for i in range(shape[2]):
+            amount = scaled(_read_windows(dz + window + i * shape[3] * element_size(share), strip, share), share)
+            _put_row(2 * i, _spread(added(carried, amount)), da + cell, strip, shape, share)
+            _put_row(2 * i + 1, _spread(amount), da + cell, strip, shape, share)
+            carried = amount
+        _put_row(2 * shape[2], _spread(carried), da + cell, strip, shape, share)
+        _put_row(2 * shape[2] + 1, _spread(nothing), da + cell, strip, shape, share)
+        cell += shape[5][1]
+        window += shape[5][2]
 
 
 @compiled
