@@ -35,6 +35,9 @@ from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here, put_back
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.overlap import apart
+from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
+from fastnn.kernels.sample_lanes import may_take as may_take_samples
+from fastnn.kernels.sample_lanes import takes as takes_samples
 from fastnn.kernels.theta_gradient import bias_gradient
 from fastnn.kernels.winograd import windows_bytes, windows_summed
 from fastnn.kernels.winograd_theta import theta_bytes, theta_summed
@@ -60,7 +63,10 @@ def forward_bytes(sizes, window, algorithm, zero):
     if is_depthwise(sizes, window):
         return depthwise_bytes(sizes, window, zero)
     taps = sizes[1] * window[0] * window[1]
-    return packed_weights(sizes[2], taps, zero) * element_size(zero) + windows_bytes(sizes, window, algorithm, zero)
+    most = windows_bytes(sizes, window, algorithm, zero)
+    if may_take_samples(0, algorithm, sizes, window, zero):
+        most = max(most, samples_bytes(0, sizes, window, zero))
+    return packed_weights(sizes[2], taps, zero) * element_size(zero) + most
 
 
 @compiled
@@ -78,7 +84,10 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
         pack_weights(group_of(theta, g * K, False), (K, C, window[0], window[1]), scratch, zero)
         weights = (scratch, b[0] + g * K * b[1], b[1], b[2])
         images, results = group_of(a, g * C, True), group_of(z, g * K, True)
-        windows_summed(algorithm, sizes, window, images, weights, results, room, zero)
+        if takes_samples(0, algorithm, sizes, window, images, results, zero):
+            sum_samples(0, sizes, window, images, weights, results, room, zero)
+        else:
+            windows_summed(algorithm, sizes, window, images, weights, results, room, zero)
 
 
 @compiled

@@ -11,6 +11,8 @@ from fastnn.kernels.correlate import pack_weights, packed_weights, rows_of_time
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import Images, Sizes, Window, phases
+from fastnn.kernels.sample_lanes import may_take, samples_bytes, sum_samples
+from fastnn.kernels.sample_lanes import takes as takes_samples
 from fastnn.kernels.scatter import scatter, scatter_bytes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
@@ -80,6 +82,9 @@ def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
             if turned[5] > 0 and turned[6] > 0:
                 weights = packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
                 most = max(most, weights + windows_bytes(turned, taps, algorithm, zero))
+    if may_take(1, algorithm, sizes, window, zero):
+        weights = packed_weights(sizes[1], sizes[2] * window[0] * window[1], zero) * element_size(zero)
+        most = max(most, weights + samples_bytes(1, sizes, window, zero))
     return most + LINE
 
 
@@ -89,6 +94,9 @@ def image_gradient(
 ) -> None:
     """All samples of one group; sizes and window are the forward pass's."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
+    if takes_samples(1, algorithm, sizes, window, dz, da, zero):
+        _by_samples(sizes, window, dz, theta, da, scratch, zero)
+        return
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     if phases_h < S_h or phases_w < S_w:
         _clear(sizes, da, zero)
@@ -109,6 +117,18 @@ def image_gradient(
             room = weights + packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
             out = (da[0] + i * da[3] + j * da[4], da[1], da[2], S_h * da[3], S_w * da[4])
             windows_summed(algorithm, turned, taps, dz, (weights, scratch, 0, IDENTITY), out, room, zero)
+
+
+@compiled
+def _by_samples(sizes, window, dz, theta, da, scratch, zero):
+    """All planes at once."""
+    _, C, K, _, _, _, _ = sizes
+    write(zero, scratch)
+    weights = scratch + LINE
+    turned = (theta[0], theta[2], theta[1], theta[3], theta[4])
+    pack_weights(turned, (C, K, window[0], window[1]), weights, zero)
+    room = weights + packed_weights(C, K * window[0] * window[1], zero) * element_size(zero)
+    sum_samples(1, sizes, window, dz, (weights, scratch, 0, IDENTITY), da, room, zero)
 
 
 @compiled
