@@ -14,6 +14,9 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
              being the bytes of K in an odd number of lines and T the columns of a tile
     da       what forward needs from dz; or, scattered, max(2 RING_BYTES, C f_h f_w (h + 1) W' size)
              + 2 LINE C f_h f_w
+    samples  where they are many and it may be faster to have one in each lane (choices.py), of V bytes a vector, a weight in
+             whole tiles of rows, and max(RING_BYTES, r W (C + 2) V) + CELL_BYTES + 10 W' V + 32 W' + 32 KB, where a row of
+             results meets r rows of cells: D_h (f_h - 1) + 1, or D_h (f_h - 1) / S_h + 2 of dz
     single channels, depthwise
              COPY_BYTES, and S_w (8 S_h + (f_h - 1) D_h + 1) rows of W' + (f_w - 1) D_w / S_w cells and a vector, and for
              each tap, in whole tiles, a vector and 8
@@ -21,6 +24,7 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
 
 from fastnn import shapes
 from fastnn.arguments import Activation, Algorithm, Images, Pair, Vector, pair
+from fastnn.kernels.choices import may_take_samples, takes_samples
 from fastnn.kernels.correlate import pack_weights, packed_weights
 from fastnn.kernels.depthwise import (
     depthwise,
@@ -36,8 +40,6 @@ from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here,
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.overlap import apart
 from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
-from fastnn.kernels.sample_lanes import may_take as may_take_samples
-from fastnn.kernels.sample_lanes import takes as takes_samples
 from fastnn.kernels.theta_gradient import bias_gradient
 from fastnn.kernels.winograd import windows_bytes, windows_summed
 from fastnn.kernels.winograd_theta import theta_bytes, theta_summed

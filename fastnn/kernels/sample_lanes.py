@@ -1,37 +1,36 @@
 """Sums over windows with a sample in each lane: what a convolution's forward pass, and its way back to da, have in common.
 
 z_(k,i,j) = b_k + sum_t weight_kt a_t, with a_t a vector: the cell that tap t meets under (i, j), of as many samples as a
-vector has lanes. Cells are brought into that order once, a square of them and samples at a time transposed in registers, and
-results back. Then each tap of each cell is met by itself: no lane is lost to the end of a row, no product is one with
-padding or with the zeros between strides, and a stride costs nothing. What is lost is lanes without a sample.
+vector has lanes. Cells are brought into that order once, and results back (sample_turns.py). Then each tap of each cell is
+met by itself: no lane is lost to the end of a row, no product is one with padding or with the zeros between strides, and a
+stride costs nothing. What is lost is lanes without a sample.
 
 Back to da, cell o of an axis meets tap t at cell (o + P - t D) / S of dz, if that is whole, where forward it is
-o S + t D - P. Taps that one cell meets are `kinds` apart, and the cells that they meet `apart` (`_met`). All columns that meet
-the same taps are a class, and a tile is some rows k of VECTORS columns of a class, or of one.
+o S + t D - P. Taps that one cell meets are `kinds` apart, and the cells that they meet `apart` (`met`). All columns that
+meet the same taps are a class, and a tile is some rows k of VECTORS columns of a class, or of one.
 
 Tuples as in planes.py, and
     shape    m, C, K, H, W, H', W' of what is read and what is written: back, C and K, and the sizes, have changed places
-    taps     back?, and window
     weights  address of the packed weights (correlate.py), address of the bias, its step, and the number of g
     room     addresses in scratch and steps (`_layout`)
 """
 
-from fastnn.constants import IDENTITY, SAMPLES
-from fastnn.kernels.dots import BLOCK
-from fastnn.kernels.jit import compiled
+from fastnn.constants import IDENTITY
+from fastnn.kernels.jit import compiled, exactly
 from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window, channels_of, line_apart, phases
 from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.sample_tiles import added_over, rank_one_over, store_over
+from fastnn.kernels.sample_turns import deliver, fill, stage_step
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.tiles import form, full_rows, lanes, load, spread, store, tile, transposed, zero_of, zeros
+from fastnn.kernels.tiles import form, full_rows, lanes, spread, zero_of, zeros
 
 Weights = tuple[int, int, int, int]
 
 RING_BYTES = 512 * 1024  # of cells in the order of lanes, and
 CELL_BYTES = 128 * 1024  # of results: they stay in the second-level cache beside the weights
-FACTS = 5  # that are noted on a column: its first tap, how many, the cell that it meets, where that is, where its results are
+FACTS = 4  # that are noted on a column: its first tap, how many, where the cell lies that this meets, and its results
 
 
 @compiled
@@ -43,7 +42,7 @@ def shape_of(back, sizes):
 
 @compiled
 def axis_of(back, axis, shape, window):
-    """Of an axis: its number of cells that are read, f, S, P, D, how far taps of a cell are apart, and the cells they meet."""
+    """Of an axis: how many cells are read, f, S, P, D, how far taps of a cell are apart, and the cells that they meet."""
     f, S, P, D = window[axis], window[2 + axis], window[4 + axis], window[6 + axis]
     kinds = phases(f, S, D) if back else 1
     return shape[3 + axis], f, S, P, D, kinds, -max(1, kinds * D // S) if back else D
@@ -76,38 +75,35 @@ def _lowest(back, o, axis):
 
 
 @compiled
+def _span(back, window):
+    """How many rows of cells, at most, those of one row of results lie in."""
+    return (window[0] - 1) * window[6] // window[2] + 2 if back else (window[0] - 1) * window[6] + 1
+
+
+@compiled
+def least_bytes(back, shape, window, zero):
+    """Of these rows."""
+    return min(shape[3], _span(back, window)) * shape[4] * line_apart(shape[1] * lanes(zero) * element_size(zero))
+
+
+@compiled
 def _layout(scratch, back, shape, window, zero):
-    """Addresses in scratch: cells, results, notes on columns, taps, the end. Steps from cell to cell of both, and row to row.
-    Then how many rows of cells there are, rows of results, and k at a time."""
+    """Addresses in scratch: cells, results, notes on columns, lines of cells, the end. Steps from cell to cell and row to
+    row of both. How many rows of cells there are, rows of results, and k at a time.
+    """
     _, C, K, H, W, H_out, W_out = shape
     vector = lanes(zero) * element_size(zero)
     step = line_apart(C * vector)
-    _, f, S, _, D, _, _ = axis_of(back, 0, shape, window)
-    span = (f - 1) * D // S + 2 if back else (f - 1) * D + 1
-    kept = min(H, max(span, RING_BYTES // (W * step)))
+    kept = min(H, max(_span(back, window), RING_BYTES // (W * step)))
     together = min(K, max(1, CELL_BYTES // (W_out * vector * full_rows(zero))) * full_rows(zero))
     out_step = line_apart(together * vector)
     rows = max(1, min(H_out, CELL_BYTES // (W_out * out_step))) if together == K else 1
     cells = -(-scratch // LINE) * LINE
     results = cells + kept * W * step
     columns = results + rows * W_out * out_step
-    table = columns + 8 * FACTS * W_out
-    groups = -(-C // channels_of(C, window[0], window[1]))
-    end = table + 16 * groups * window[0] * window[1]
-    return (cells, results, columns, table, end), (step, W * step, out_step, W_out * out_step), (kept, rows, together)
-
-
-@compiled
-def may_take(back, algorithm, sizes, window, zero):
-    shape = shape_of(back, sizes)
-    return algorithm == SAMPLES and window[0] * window[1] <= BLOCK and shape[1] > 0
-
-
-@compiled
-def takes(back, algorithm, sizes, window, image, out, zero):
-    shape, size = shape_of(back, sizes), element_size(zero)
-    rows = image[4] == size and out[4] == size and image[3] == shape[4] * size and out[3] == shape[6] * size
-    return rows and may_take(back, algorithm, sizes, window, zero)
+    stage = -(-(columns + 8 * FACTS * W_out) // LINE) * LINE
+    end = stage + lanes(zero) * stage_step(zero)
+    return (cells, results, columns, stage, end), (step, W * step, out_step, W_out * out_step), (kept, rows, together)
 
 
 @compiled
@@ -120,7 +116,7 @@ def samples_bytes(back, sizes, window, zero):
 def sum_samples(
     back: int, sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float
 ) -> None:
-    """All samples of one group; sizes and window are the forward pass's. The cells of an image are neighbours, and of out."""
+    """All samples of one group; sizes and window are the forward pass's. Rows of image and out lie one behind the other."""
     shape = shape_of(back, sizes)
     m, _, K, H, _, H_out, W_out = shape
     size, width, axis = element_size(zero), lanes(zero), axis_of(back, 0, shape, window)
@@ -139,11 +135,11 @@ def sum_samples(
                     if taps > 0 and max(y, y + (taps - 1) * axis[6]) >= filled:
                         lowest = _lowest(back, i + row, axis)
                         until = min(H, lowest + kept)
-                        _fill((max(filled, lowest), until), source, samples, shape, room, zero)
+                        fill((max(filled, lowest), until), source, samples, shape, room, zero)
                         filled = until
                     _sum_row((back, tap, taps, y), row, (k, count), shape, window, weights, room, zero)
                 target = (out[0] + n * out[1] + k * out[2] + i * W_out * size, out[1], out[2])
-                _deliver((samples, count, some * W_out), target, room, zero)
+                deliver((samples, count, some * W_out), target, room, zero)
                 if weights[3] != IDENTITY:
                     activate_planes(weights[3], target[0], (out[1], out[2]), (samples, count, some * W_out), zero)
 
@@ -171,61 +167,18 @@ def _note_columns(back, shape, window, room):
 
 
 @compiled
-def _fill(rows, source, samples, shape, room, zero):
-    """Rows of the images -> lanes. Row y lies in the ring at y modulo its length, so rows that follow are a line of cells."""
-    (cells, _, _, _, _), (step, step_h, _, _), (kept, _, _) = room
-    first, behind = rows
-    size, width, square = element_size(zero), lanes(zero), tile(zero, lanes(zero), 1)
-    while first < behind:
-        slot = first % kept
-        some = min(behind - first, kept - slot)
-        count = some * shape[4]
-        for c in range(shape[1]):
-            place = source[0] + c * source[2] + first * shape[4] * size
-            target = cells + slot * step_h + c * width * size
-            for _ in range(count // width):
-                store(transposed(load(square, place, source[1], samples - 1, None)), target, step, lanes(zero) - 1, None)
-                place += width * size
-                target += width * step
-            rest = count % width
-            if rest > 0:
-                store(transposed(load(square, place, source[1], samples - 1, rest)), target, step, rest - 1, None)
-        first += some
-
-
-@compiled
-def _deliver(counts, target, room, zero):
-    """Lanes -> rows of `out`."""
-    (_, results, _, _, _), (_, _, step, _), _ = room
-    samples, K, cells = counts
-    size, width, square = element_size(zero), lanes(zero), tile(zero, lanes(zero), 1)
-    for k in range(K):
-        source, place = results + k * width * size, target[0] + k * target[2]
-        for _ in range(cells // width):
-            store(transposed(load(square, source, step, lanes(zero) - 1, None)), place, target[1], samples - 1, None)
-            source += width * step
-            place += width * size
-        rest = cells % width
-        if rest > 0:
-            store(transposed(load(square, source, step, rest - 1, None)), place, target[1], samples - 1, rest)
-
-
-@compiled
-def _sum_row(row_taps, row, some_k, shape, window, weights, room, zero):
+def _sum_row(rows, row, some_k, shape, window, weights, room, zero):
     """One row of results, class by class."""
-    back, _, taps_h, _ = row_taps
-    (_, _, notes, table, _), (_, _, _, out_h), _ = room
+    back, _, _, _ = rows
+    (_, _, notes, _, _), (_, _, _, out_h), _ = room
     axis, j = axis_of(back, 1, shape, window), 0
     size, full, C, cells = element_size(zero), full_rows(zero), shape[1], window[0] * window[1]
-    channels = channels_of(C, window[0], window[1])
     while j < shape[6]:
-        tap, taps, first = read_integer(notes), read_integer(notes + 8), j
-        _note_taps(row_taps, (tap, taps, axis), shape, window, room, zero)
-        facts = notes
+        tap, taps, facts, first = read_integer(notes), read_integer(notes + 8), notes, j
         while j < shape[6] and read_integer(notes) == tap and read_integer(notes + 8) == taps:
             notes += 8 * FACTS
             j += 1
-        terms = (table, taps_h * taps, channels, C, window[1] * full * size)
+        terms = _terms(rows, (tap, taps, axis), shape, window, room, zero)
         for k in range(some_k[0], some_k[0] + some_k[1], full):
             last = min(full, some_k[0] + some_k[1] - k) - 1
             above, bias = weights[0] + k * C * cells * size, (weights[1] + k * weights[2], weights[2])
@@ -234,24 +187,19 @@ def _sum_row(row_taps, row, some_k, shape, window, weights, room, zero):
 
 
 @compiled
-def _note_taps(row_taps, column, shape, window, room, zero):
-    """Where the taps of a class find weights and cells, group by group of channels."""
-    back, tap_h, taps_h, y = row_taps
-    tap_w, taps_w, (_, _, _, _, _, kinds_w, apart_w) = column
-    (_, _, _, table, _), (step, step_h, _, _), (kept, _, _) = room
+def _terms(rows, columns, shape, window, room, zero):
+    """Channels, of a group and in all; how many taps there are; where the first finds its weights in a group of one channel,
+    along both axes, and steps; where it finds its cells, and steps; the ring's bytes; the step from channel to channel.
+    """
+    back, tap_h, taps_h, y = rows
+    tap_w, taps_w, (_, _, _, _, _, kinds_w, apart_w) = columns
+    _, (step, step_h, _, _), (kept, _, _) = room
     _, _, _, _, _, kinds_h, apart_h = axis_of(back, 0, shape, window)
-    C, f_h, f_w = shape[1], window[0], window[1]
-    size, channels = element_size(zero), channels_of(C, f_h, f_w)
-    for c in range(0, C, channels):
-        some = min(channels, C - c)
-        for u in range(taps_h):
-            r = tap_h + u * kinds_h
-            line = (y + u * apart_h) % kept * step_h + c * lanes(zero) * size
-            for v in range(taps_w):
-                number = c * f_h * f_w + r * some * f_w + tap_w + v * kinds_w
-                write_integer(number * full_rows(zero) * size, table)
-                write_integer(line + v * apart_w * step, table + 8)
-                table += 16
+    weight, f_w = full_rows(zero) * element_size(zero), window[1]
+    line = y % kept * step_h if taps_h > 0 else 0
+    above = (tap_h * f_w * weight, kinds_h * f_w * weight, tap_w * weight, kinds_w * weight)
+    channels = (channels_of(shape[1], window[0], f_w), shape[1], f_w * weight, window[0] * f_w * weight)
+    return channels, (taps_h, taps_w), above, (line, apart_h * step_h, apart_w * step, kept * step_h)
 
 
 @compiled
@@ -271,23 +219,31 @@ def _sum_columns(notes, count, terms, above, bias, offset, last, zero):
             count -= 1
 
 
-@compiled
+@exactly
 def _run(kind, terms, above, bias, places, targets, offset, last):
     """One tile: a group of channels after the other, each from zero, the first from b."""
     zero, t = zero_of(kind), zeros(kind)
-    table, taps, channels, C, step = terms
+    (channels, C, step_c, group), (taps_h, taps_w), (first_h, step_h, first_w, step_w), cells = terms
     vector = lanes(zero) * element_size(zero)
     for c in range(0, C, channels):
         total, some = t, min(channels, C - c)
         if c == 0:
             total = spread(total, bias[0], bias[1], last)
-        for _ in range(taps):
-            weight, place = above + read_integer(table), read_integer(table + 8)
-            table += 16
-            for _ in range(some):
-                total = rank_one_over(total, weight, places, place)
-                weight += step
-                place += vector
+        line, weight_h = cells[0], above + c * group + first_h * some + first_w
+        for _ in range(taps_h):
+            weight_w, cell = weight_h, line + c * vector
+            for _ in range(taps_w):
+                weight, place = weight_w, cell
+                for _ in range(some):
+                    total = rank_one_over(total, weight, places, place)
+                    weight += step_c
+                    place += vector
+                weight_w += step_w
+                cell += cells[2]
+            weight_h += step_h * some
+            line += cells[1]
+            line -= cells[3] if line >= cells[3] else 0
+            line += cells[3] if line < 0 else 0
         if c > 0:
             total = added_over(total, targets, offset, vector, last)
         store_over(total, targets, offset, vector, last)
