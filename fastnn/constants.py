@@ -19,8 +19,8 @@ ACTIVATION_CODES = {
 }
 NEEDS_Z = (SOFTPLUS, SILU, GELU)  # those whose backward step needs z; for all others a may stand for z, with the same result
 
-# How sums over windows are computed, likewise; WINOGRAD has no name: wherever it can be, for tests.
-AUTO, DIRECT, WINOGRAD = range(3)
+# How sums over windows are computed, likewise; WINOGRAD and SAMPLES have no names: wherever they can be, for tests.
+AUTO, DIRECT, WINOGRAD, SAMPLES = range(4)
 ALGORITHM_CODES = {"auto": AUTO, "direct": DIRECT}
 
 # Losses by number, likewise.

@@ -17,6 +17,8 @@ from fastnn.kernels.depthwise import COPY_BYTES, depthwise_bytes
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.image_gradient import image_bytes
 from fastnn.kernels.planes import PLANE_BYTES
+from fastnn.kernels.sample_lanes import CELL_BYTES
+from fastnn.kernels.sample_lanes import RING_BYTES as SAMPLE_BYTES
 from fastnn.kernels.scatter import RING_BYTES
 from fastnn.kernels.theta_gradient import SUMS_BYTES, gradient_bytes
 from fastnn.kernels.theta_rows import CELLS
@@ -229,7 +231,8 @@ def test_scratch_is_bounded():
             windows = [(r, s) for r in ((3,) if S == 1 else (1, 2)) for s in ((3,) if S == 1 else (1, 2))]
             gather = max((C + 8) * K * f[0] * f[1] * 8 + planes(K, f, 1, row) for f in windows)
             ring = max(2 * RING_BYTES, 9 * C * (2 // S + 1) * out * 8) + 128 * 9 * C + (9 * C + 9) * K * 8
-            assert da <= max(gather, ring) + 4096
+            samples = max(SAMPLE_BYTES, 4 * out * 64 * (K + 2)) + CELL_BYTES + 640 * size + 32 * (size + 1024)
+            assert da <= max(gather, ring, samples + (C + 8) * K * 72) + 4096
 
 
 @njit

@@ -15,6 +15,9 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
              16 T R) + PATCH_BYTES, R being the bytes of K in an odd number of lines and T the columns of a tile
     da       what forward needs from dz; or, scattered, max(2 RING_BYTES, C f_h f_w (h + 1) W' size)
              + 2 LINE C f_h f_w
+    samples  where they are many and it may be faster to have one in each lane (choices.py), of V bytes a vector, a weight in
+             whole tiles of rows, and max(RING_BYTES, r W (C + 2) V) + CELL_BYTES + 10 W' V + 32 W' + 32 KB, where a row of
+             results meets r rows of cells: D_h (f_h - 1) + 1, or D_h (f_h - 1) / S_h + 2 of dz
     single channels, depthwise
              COPY_BYTES, and S_w (8 S_h + (f_h - 1) D_h + 1) rows of W' + (f_w - 1) D_w / S_w cells and a vector, and for
              each tap, in whole tiles, a vector and 8
@@ -22,6 +25,7 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
 
 from fastnn import shapes
 from fastnn.arguments import Activation, Algorithm, Images, Pair, Vector, pair
+from fastnn.kernels.choices import may_take_samples, takes_samples
 from fastnn.kernels.correlate import pack_weights, packed_weights
 from fastnn.kernels.depthwise import (
     depthwise,
@@ -36,6 +40,7 @@ from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here, put_back
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.overlap import apart
+from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.theta_gradient import bias_gradient
 from fastnn.kernels.winograd import windows_bytes, windows_summed
 from fastnn.kernels.winograd_theta import theta_bytes, theta_summed
@@ -61,7 +66,10 @@ def forward_bytes(sizes, window, algorithm, zero):
     if is_depthwise(sizes, window):
         return depthwise_bytes(sizes, window, zero)
     taps = sizes[1] * window[0] * window[1]
-    return packed_weights(sizes[2], taps, zero) * element_size(zero) + windows_bytes(sizes, window, algorithm, zero)
+    most = windows_bytes(sizes, window, algorithm, zero)
+    if may_take_samples(0, algorithm, sizes, window, zero):
+        most = max(most, samples_bytes(0, sizes, window, zero))
+    return packed_weights(sizes[2], taps, zero) * element_size(zero) + most
 
 
 @compiled
@@ -79,7 +87,10 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
         pack_weights(group_of(theta, g * K, False), (K, C, window[0], window[1]), scratch, zero)
         weights = (scratch, b[0] + g * K * b[1], b[1], b[2])
         images, results = group_of(a, g * C, True), group_of(z, g * K, True)
-        windows_summed(algorithm, sizes, window, images, weights, results, room, zero)
+        if takes_samples(0, algorithm, sizes, window, images, results, zero):
+            sum_samples(0, sizes, window, images, weights, results, room, zero)
+        else:
+            windows_summed(algorithm, sizes, window, images, weights, results, room, zero)
 
 
 @compiled

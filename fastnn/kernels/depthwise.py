@@ -15,11 +15,10 @@ from fastnn.constants import IDENTITY
 from fastnn.kernels.column_tiles import add_windows
 from fastnn.kernels.correlate import put
 from fastnn.kernels.dots import BLOCK
-from fastnn.kernels.image_gradient import plane_of
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import filled
 from fastnn.kernels.memory import element_size, read, read_integers, write_integer
-from fastnn.kernels.planes import Images, Sizes, Window, line_apart, part_of_row, phases, reached
+from fastnn.kernels.planes import Images, Sizes, Window, line_apart, part_of_row, phases, plane_of, reached
 from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE

@@ -53,6 +53,27 @@ def halo(f, S, D):
 
 
 @compiled
+def _axis(q, H, f, S, P, D):
+    """Of plane q along one axis: taps, their dilation and padding in dz, da's first cell, and how many it has."""
+    n = phases(f, S, D)
+    taps, dilation = (f - q + n - 1) // n, n * D // S
+    first = -((q * D - P) // S)
+    cell = first * S + q * D - P
+    return taps, dilation, (taps - 1) * dilation - first, cell, max(0, (H - 1 - cell) // S + 1)
+
+
+@compiled
+def plane_of(q_h, q_w, sizes, window):
+    """Sizes and window of the convolution that a plane's cells are, and da's first cell."""
+    m, C, K, H, W, H_out, W_out = sizes
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    taps_h, dilation_h, padding_h, i, cells_h = _axis(q_h, H, f_h, S_h, P_h, D_h)
+    taps_w, dilation_w, padding_w, j, cells_w = _axis(q_w, W, f_w, S_w, P_w, D_w)
+    turned = (m, K, C, H_out, W_out, cells_h, cells_w)
+    return turned, (taps_h, taps_w, 1, 1, padding_h, padding_w, dilation_h, dilation_w), i, j
+
+
+@compiled
 def line_apart(step):
     """A step of at least so many bytes that leads to other sets of the cache: an odd number of lines."""
     return (step + LINE - 1) // LINE // 2 * 2 * LINE + LINE

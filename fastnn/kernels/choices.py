@@ -1,0 +1,170 @@
+"""Which engine sums windows: by the cycles that each takes, one for a vector of products, and for what else was measured.
+
+Tuples as in planes.py. `back` is 1 for da, whose sizes and window are the forward pass's, and 0 for z.
+"""
+
+from fastnn.constants import SAMPLES, WINOGRAD
+from fastnn.kernels.correlate import LOW, rows_of_time
+from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.memory import element_size
+from fastnn.kernels.planes import halo, phases, plane_of, reached
+from fastnn.kernels.sample_lanes import RING_BYTES, least_bytes, shape_of
+from fastnn.kernels.tiles import full_rows, lanes, most_rows
+from fastnn.kernels.winograd import PEAK, can_be, sample_cycles, takes
+
+# Cycles, as measured: of `sum_samples`, to turn a vector, and of a tile's rows k of a cell beside their products; of
+# `correlate`, to copy a vector to a plane, and to put one of results in its place, where the stride is 1, 2 or more.
+TURN_CYCLES, CELL_CYCLES = 10, 65
+COPY_CYCLES, PUT_CYCLES = (5, 10, 40), (0, 20, 60)
+# Of what a row of results needs, with its weights: where it is more, which leaves no room for them in a second-level cache
+# of 1 MB, vectors take twice as long to turn.
+NEAR_BYTES = 512 * 1024
+# `sum_samples` takes seconds to compile: for these it must be faster by more than what is uncertain here.
+MARGIN = 0.92
+
+
+@compiled
+def _scatter_work(sizes, window, zero):
+    """A sample's products, and the cycles of their sums.
+
+    A scatter stores a vector of cols in 2 and adds it in 2; a row of da costs 40, of a channel 25.
+    """
+    _, C, K, H, W, H_out, W_out = sizes
+    f_h, f_w, S_h, S_w, _, _, _, D_w = window
+    width, taps, rows = lanes(zero), f_h * f_w, most_rows(zero)
+    products = H_out * W_out * (-(-C * taps // rows) * rows * K // 2 + 2 * C * taps)
+    vectors = -(-(W // S_w) // width) * 2 * taps // S_h
+    return products, H * (40 * phases(f_w, S_w, D_w) + C * (25 * phases(f_w, S_w, D_w) + vectors))
+
+
+@compiled
+def scatters(algorithm, sizes, window, zero):
+    """Whether `scatter` takes the place of `correlate`: by the cycles of a sample, two vectors of products each.
+
+    `correlate` multiplies the padding beside dz too, copies each plane at 3 cycles a vector, and puts results with a stride
+    in their places at 12. Beside `winograd`, whose cycles have one vector of products each, so have these, and took a
+    quarter more.
+    """
+    _, C, K, H, W, H_out, _ = sizes
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, _ = window
+    if f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0:
+        return False  # dz is its own plane
+    width, taps = lanes(zero), f_h * f_w
+    strided = S_h > 1 or S_w > 1
+    gather = H_out * (W // S_w) * rows_of_time(C, zero) * K * taps // 2
+    gather += 3 * K * f_w * phases(f_h, S_h, D_h) * (H * W // (S_h * S_w)) + (12 * C * H * W if strided else 0)
+    products, sums = _scatter_work(sizes, window, zero)
+    turned, met, _, _ = plane_of(0, 0, sizes, window)
+    if can_be(algorithm, turned, met, zero) and takes(algorithm, turned, met, zero) != 0:
+        cycles = 1.25 * (2 * products + sums * width) / width
+        return algorithm != WINOGRAD and cycles < sample_cycles(turned, met, zero)[0]
+    return products + sums * width < gather
+
+
+@compiled
+def _inside(axis, sizes, window):
+    """Pairs of an output cell and a tap, along an axis, that meet a cell of the image."""
+    pairs = 0
+    for r in range(window[axis]):
+        first, behind = reached(sizes[3 + axis], sizes[5 + axis], r * window[6 + axis] - window[4 + axis], window[2 + axis])
+        pairs += behind - first
+    return pairs
+
+
+@compiled
+def _correlate_cycles(sizes, window, zero):
+    """A sample's time by `correlate`: where some tap rows meet much padding they are left out, and columns never are."""
+    _, C, K, _, _, H_out, W_out = sizes
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, _ = window
+    width, met = lanes(zero), _inside(0, sizes, window)
+    rows = 1.0 * met if met * 8 < f_h * H_out * 7 and C * f_h * f_w <= BLOCK else 1.0 * f_h * H_out
+    vectors = 1.0 * H_out * W_out / width
+    if vectors > 7:  # with fewer, several samples go together (correlate.py)
+        vectors = 1.0 * -(-H_out * W_out // width)
+    products = rows / H_out * vectors * C * f_w * rows_of_time(K, zero) / PEAK
+    if f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0:
+        return products
+    return products + COPY_CYCLES[min(S_w, 3) - 1] * C * f_w * phases(f_h, S_h, D_h) * (H_out + halo(f_h, S_h, D_h)) * -(
+        -W_out // width
+    )
+
+
+@compiled
+def _gather_cycles(sizes, window, zero):
+    """A sample's time back to da by `correlate`, plane by plane."""
+    cycles = 1.0 * PUT_CYCLES[min(window[3], 3) - 1] * sizes[1] * sizes[3] * sizes[4] / lanes(zero)
+    for q_h in range(phases(window[0], window[2], window[6])):
+        for q_w in range(phases(window[1], window[3], window[7])):
+            turned, met, _, _ = plane_of(q_h, q_w, sizes, window)
+            if turned[5] > 0 and turned[6] > 0:
+                cycles += _correlate_cycles(turned, met, zero)
+    return cycles
+
+
+@compiled
+def _other_cycles(back, algorithm, sizes, window, zero):
+    """A sample's time by the engine that would be taken instead of `sum_samples`, and by the slowest of them: which one it
+    is depends on how many samples there are.
+    """
+    turned, met, _, _ = plane_of(0, 0, sizes, window)
+    if not back:
+        turned, met = sizes, window
+    direct = _gather_cycles(sizes, window, zero) if back else _correlate_cycles(sizes, window, zero)
+    taken = slowest = direct
+    if can_be(algorithm, turned, met, zero):
+        fewer = sample_cycles(turned, met, zero)[0]
+        taken, slowest = fewer if takes(algorithm, turned, met, zero) != 0 else direct, max(fewer, direct)
+    if back:
+        products, sums = _scatter_work(sizes, window, zero)
+        scattered = 1.25 * (2.0 * products / lanes(zero) + sums)
+        taken = scattered if scatters(algorithm, sizes, window, zero) else taken
+        slowest = max(slowest, scattered)
+    return taken, slowest
+
+
+@compiled
+def _samples_cycles(back, sizes, window, zero):
+    """The time of a vector's samples by `sum_samples`."""
+    shape = shape_of(back, sizes)
+    _, C, K, H, W, H_out, W_out = shape
+    tiles = -(-K // full_rows(zero))
+    products = 1.0 * _inside(0, sizes, window) * _inside(1, sizes, window) * C * tiles * full_rows(zero)
+    read = min(H, H_out * window[0] * window[2] if back else H_out * window[0])
+    turned = 1.0 * TURN_CYCLES * (C * read * W + K * H_out * W_out)
+    weights = C * K * window[0] * window[1] * element_size(zero)
+    if least_bytes(back, shape, window, zero) + weights + W_out * K * lanes(zero) * element_size(zero) > NEAR_BYTES:
+        turned *= 2
+    return products + turned + 1.0 * CELL_CYCLES * tiles * H_out * W_out
+
+
+@compiled
+def _can_take_samples(back, algorithm, sizes, window, zero):
+    """Whether `sum_samples` is right for these windows: few rows k would leave most of a tile unused."""
+    _, C, K, H, W, H_out, W_out = shape = shape_of(back, sizes)
+    if algorithm == WINOGRAD or window[0] * window[1] > BLOCK or C * K * H * W * H_out * W_out == 0:
+        return False
+    return algorithm == SAMPLES or (K > LOW and least_bytes(back, shape, window, zero) <= RING_BYTES)
+
+
+@compiled
+def may_take_samples(back, algorithm, sizes, window, zero):
+    """Whether `takes_samples` is true for some number of samples: at most for whole vectors of them, beside the slowest."""
+    if not _can_take_samples(back, algorithm, sizes, window, zero) or algorithm == SAMPLES:
+        return _can_take_samples(back, algorithm, sizes, window, zero)
+    slowest = _other_cycles(back, algorithm, sizes, window, zero)[1]
+    return _samples_cycles(back, sizes, window, zero) < MARGIN * lanes(zero) * slowest
+
+
+@compiled
+def takes_samples(back, algorithm, sizes, window, image, out, zero):
+    """Whether `sum_samples` takes these: where it can, by the cycles of both. Rows of an image lie one behind the other."""
+    shape, size = shape_of(back, sizes), element_size(zero)
+    if image[4] != size or out[4] != size or image[3] != shape[4] * size or out[3] != shape[6] * size:
+        return False
+    if algorithm != SAMPLES and sizes[0] * 4 < lanes(zero):  # so few are not worth the thought
+        return False
+    if not _can_take_samples(back, algorithm, sizes, window, zero) or algorithm == SAMPLES:
+        return _can_take_samples(back, algorithm, sizes, window, zero)
+    vectors, other = -(-sizes[0] // lanes(zero)), _other_cycles(back, algorithm, sizes, window, zero)[0]
+    return vectors * _samples_cycles(back, sizes, window, zero) < MARGIN * sizes[0] * other

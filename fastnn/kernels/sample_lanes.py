@@ -1,0 +1,249 @@
+"""Sums over windows with a sample in each lane: what a convolution's forward pass, and its way back to da, have in common.
+
+z_(k,i,j) = b_k + sum_t weight_kt a_t, with a_t a vector: the cell that tap t meets under (i, j), of as many samples as a
+vector has lanes. Cells are brought into that order once, and results back (sample_turns.py). Then each tap of each cell is
+met by itself: no lane is lost to the end of a row, no product is one with padding or with the zeros between strides, and a
+stride costs nothing. What is lost is lanes without a sample.
+
+Back to da, cell o of an axis meets tap t at cell (o + P - t D) / S of dz, if that is whole, where forward it is
+o S + t D - P. Taps that one cell meets are `kinds` apart, and the cells that they meet `apart` (`met`). All columns that
+meet the same taps are a class, and a tile is some rows k of VECTORS columns of a class, or of one.
+
+Tuples as in planes.py, and
+    shape    m, C, K, H, W, H', W' of what is read and what is written: back, C and K, and the sizes, have changed places
+    weights  address of the packed weights (correlate.py), address of the bias, its step, and the number of g
+    room     addresses in scratch and steps (`_layout`)
+"""
+
+from fastnn.constants import IDENTITY
+from fastnn.kernels.jit import compiled, exactly
+from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
+from fastnn.kernels.planes import Images, Sizes, Window, channels_of, line_apart, phases
+from fastnn.kernels.pointwise import activate_planes
+from fastnn.kernels.sample_tiles import added_over, rank_one_over, store_over
+from fastnn.kernels.sample_turns import deliver, fill, stage_step
+from fastnn.kernels.shared import shared
+from fastnn.kernels.simd import LINE, VECTORS
+from fastnn.kernels.tiles import form, full_rows, lanes, spread, zero_of, zeros
+
+Weights = tuple[int, int, int, int]
+
+RING_BYTES = 512 * 1024  # of cells in the order of lanes, and
+CELL_BYTES = 128 * 1024  # of results: they stay in the second-level cache beside the weights
+FACTS = 4  # that are noted on a column: its first tap, how many, where the cell lies that this meets, and its results
+
+
+@compiled
+def shape_of(back, sizes):
+    """The shape of what is read and written."""
+    m, C, K, H, W, H_out, W_out = sizes
+    return (m, K, C, H_out, W_out, H, W) if back else sizes
+
+
+@compiled
+def axis_of(back, axis, shape, window):
+    """Of an axis: how many cells are read, f, S, P, D, how far taps of a cell are apart, and the cells that they meet."""
+    f, S, P, D = window[axis], window[2 + axis], window[4 + axis], window[6 + axis]
+    kinds = phases(f, S, D) if back else 1
+    return shape[3 + axis], f, S, P, D, kinds, -max(1, kinds * D // S) if back else D
+
+
+@compiled
+def met(back, o, axis):
+    """The first tap that cell o meets, how many there are, and the cell at which it meets the first."""
+    n, f, S, P, D, kinds, apart = axis
+    if not back:
+        x = o * S - P
+        first = max(0, -(x // D))
+        return first, max(0, min(f - 1, (n - 1 - x) // D) + 1 - first), x + first * D
+    tap = 0
+    while tap < kinds and (o + P - tap * D) % S != 0:
+        tap += 1
+    if tap == kinds:
+        return 0, 0, 0
+    x = (o + P - tap * D) // S
+    first = max(0, -((n - 1 - x) // -apart))
+    behind = min((f - tap + kinds - 1) // kinds, x // -apart + 1)
+    return tap + first * kinds, max(0, behind - first), x + first * apart
+
+
+@compiled
+def _lowest(back, o, axis):
+    """No cell before this one is met from o on."""
+    _, f, S, P, D, _, _ = axis
+    return max(0, (o + P - (f - 1) * D) // S if back else o * S - P)
+
+
+@compiled
+def _span(back, window):
+    """How many rows of cells, at most, those of one row of results lie in."""
+    return (window[0] - 1) * window[6] // window[2] + 2 if back else (window[0] - 1) * window[6] + 1
+
+
+@compiled
+def least_bytes(back, shape, window, zero):
+    """Of these rows."""
+    return min(shape[3], _span(back, window)) * shape[4] * line_apart(shape[1] * lanes(zero) * element_size(zero))
+
+
+@compiled
+def _layout(scratch, back, shape, window, zero):
+    """Addresses in scratch: cells, results, notes on columns, lines of cells, the end. Steps from cell to cell and row to
+    row of both. How many rows of cells there are, rows of results, and k at a time.
+    """
+    _, C, K, H, W, H_out, W_out = shape
+    vector = lanes(zero) * element_size(zero)
+    step = line_apart(C * vector)
+    kept = min(H, max(_span(back, window), RING_BYTES // (W * step)))
+    together = min(K, max(1, CELL_BYTES // (W_out * vector * full_rows(zero))) * full_rows(zero))
+    out_step = line_apart(together * vector)
+    rows = max(1, min(H_out, CELL_BYTES // (W_out * out_step))) if together == K else 1
+    cells = -(-scratch // LINE) * LINE
+    results = cells + kept * W * step
+    columns = results + rows * W_out * out_step
+    stage = -(-(columns + 8 * FACTS * W_out) // LINE) * LINE
+    end = stage + lanes(zero) * stage_step(zero)
+    return (cells, results, columns, stage, end), (step, W * step, out_step, W_out * out_step), (kept, rows, together)
+
+
+@compiled
+def samples_bytes(back, sizes, window, zero):
+    """The scratch of `sum_samples`; it does not grow with m."""
+    return _layout(0, back, shape_of(back, sizes), window, zero)[0][4] + LINE
+
+
+@shared
+def sum_samples(
+    back: int, sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float
+) -> None:
+    """All samples of one group; sizes and window are the forward pass's. Rows of image and out lie one behind the other."""
+    shape = shape_of(back, sizes)
+    m, _, K, H, _, H_out, W_out = shape
+    size, width, axis = element_size(zero), lanes(zero), axis_of(back, 0, shape, window)
+    room = _layout(scratch, back, shape, window, zero)
+    kept, rows, together = room[2]
+    _note_columns(back, shape, window, room)
+    for n in range(0, m, width):
+        samples, filled = min(width, m - n), 0
+        source = (image[0] + n * image[1], image[1], image[2])
+        for i in range(0, H_out, rows):
+            some = min(rows, H_out - i)
+            for k in range(0, K, together):
+                count = min(together, K - k)
+                for row in range(some):
+                    tap, taps, y = met(back, i + row, axis)
+                    if taps > 0 and max(y, y + (taps - 1) * axis[6]) >= filled:
+                        lowest = _lowest(back, i + row, axis)
+                        until = min(H, lowest + kept)
+                        fill((max(filled, lowest), until), source, samples, shape, room, zero)
+                        filled = until
+                    _sum_row((back, tap, taps, y), row, (k, count), shape, window, weights, room, zero)
+                target = (out[0] + n * out[1] + k * out[2] + i * W_out * size, out[1], out[2])
+                deliver((samples, count, some * W_out), target, room, zero)
+                if weights[3] != IDENTITY:
+                    activate_planes(weights[3], target[0], (out[1], out[2]), (samples, count, some * W_out), zero)
+
+
+@compiled
+def _note_columns(back, shape, window, room):
+    """Note what columns meet, those of a class one after the other."""
+    (cells, results, notes, _, _), (step, _, out_step, _), _ = room
+    axis, place = axis_of(back, 1, shape, window), notes
+    for first in range(shape[6]):
+        tap, taps, _ = met(back, first, axis)
+        known = notes
+        while known < place and (read_integer(known) != tap or read_integer(known + 8) != taps):
+            known += 8 * FACTS
+        if known < place:
+            continue
+        for j in range(first, shape[6]):
+            one, count, x = met(back, j, axis)
+            if one == tap and count == taps:
+                write_integer(tap, place)
+                write_integer(taps, place + 8)
+                write_integer(cells + x * step, place + 16)
+                write_integer(results + j * out_step, place + 24)
+                place += 8 * FACTS
+
+
+@compiled
+def _sum_row(rows, row, some_k, shape, window, weights, room, zero):
+    """One row of results, class by class."""
+    back, _, _, _ = rows
+    (_, _, notes, _, _), (_, _, _, out_h), _ = room
+    axis, j = axis_of(back, 1, shape, window), 0
+    size, full, C, cells = element_size(zero), full_rows(zero), shape[1], window[0] * window[1]
+    while j < shape[6]:
+        tap, taps, facts, first = read_integer(notes), read_integer(notes + 8), notes, j
+        while j < shape[6] and read_integer(notes) == tap and read_integer(notes + 8) == taps:
+            notes += 8 * FACTS
+            j += 1
+        terms = _terms(rows, (tap, taps, axis), shape, window, room, zero)
+        for k in range(some_k[0], some_k[0] + some_k[1], full):
+            last = min(full, some_k[0] + some_k[1] - k) - 1
+            above, bias = weights[0] + k * C * cells * size, (weights[1] + k * weights[2], weights[2])
+            offset = row * out_h + (k - some_k[0]) * lanes(zero) * size
+            _sum_columns(facts, j - first, terms, above, bias, offset, last, zero)
+
+
+@compiled
+def _terms(rows, columns, shape, window, room, zero):
+    """Channels, of a group and in all; how many taps there are; where the first finds its weights in a group of one channel,
+    along both axes, and steps; where it finds its cells, and steps; the ring's bytes; the step from channel to channel.
+    """
+    back, tap_h, taps_h, y = rows
+    tap_w, taps_w, (_, _, _, _, _, kinds_w, apart_w) = columns
+    _, (step, step_h, _, _), (kept, _, _) = room
+    _, _, _, _, _, kinds_h, apart_h = axis_of(back, 0, shape, window)
+    weight, f_w = full_rows(zero) * element_size(zero), window[1]
+    line = y % kept * step_h if taps_h > 0 else 0
+    above = (tap_h * f_w * weight, kinds_h * f_w * weight, tap_w * weight, kinds_w * weight)
+    channels = (channels_of(shape[1], window[0], f_w), shape[1], f_w * weight, window[0] * f_w * weight)
+    return channels, (taps_h, taps_w), above, (line, apart_h * step_h, apart_w * step, kept * step_h)
+
+
+@compiled
+def _sum_columns(notes, count, terms, above, bias, offset, last, zero):
+    """Some rows k of the columns of a class: VECTORS at a time, then one."""
+    while count > 0:
+        if count >= VECTORS:
+            places = (read_integer(notes + 16), read_integer(notes + 8 * FACTS + 16), read_integer(notes + 16 * FACTS + 16))
+            targets = (read_integer(notes + 24), read_integer(notes + 8 * FACTS + 24), read_integer(notes + 16 * FACTS + 24))
+            _run(form(zero, full_rows(zero), VECTORS), terms, above, bias, places, targets, offset, last)
+            notes += 8 * FACTS * VECTORS
+            count -= VECTORS
+        else:
+            places, targets = read_integers(notes + 16, 1), read_integers(notes + 24, 1)
+            _run(form(zero, full_rows(zero), 1), terms, above, bias, places, targets, offset, last)
+            notes += 8 * FACTS
+            count -= 1
+
+
+@exactly
+def _run(kind, terms, above, bias, places, targets, offset, last):
+    """One tile: a group of channels after the other, each from zero, the first from b."""
+    zero, t = zero_of(kind), zeros(kind)
+    (channels, C, step_c, group), (taps_h, taps_w), (first_h, step_h, first_w, step_w), cells = terms
+    vector = lanes(zero) * element_size(zero)
+    for c in range(0, C, channels):
+        total, some = t, min(channels, C - c)
+        if c == 0:
+            total = spread(total, bias[0], bias[1], last)
+        line, weight_h = cells[0], above + c * group + first_h * some + first_w
+        for _ in range(taps_h):
+            weight_w, cell = weight_h, line + c * vector
+            for _ in range(taps_w):
+                weight, place = weight_w, cell
+                for _ in range(some):
+                    total = rank_one_over(total, weight, places, place)
+                    weight += step_c
+                    place += vector
+                weight_w += step_w
+                cell += cells[2]
+            weight_h += step_h * some
+            line += cells[1]
+            line -= cells[3] if line >= cells[3] else 0
+            line += cells[3] if line < 0 else 0
+        if c > 0:
+            total = added_over(total, targets, offset, vector, last)
+        store_over(total, targets, offset, vector, last)
