@@ -84,7 +84,7 @@ compiled = functools.partial(InternalDispatcher, options=INTERNAL)
 
 # For what takes or returns many numbers or vectors, and does little for them: they pass through memory in a call. To work
 # out where a strip of pool3x3.py lies took longer, for a small image, than to pool it.
-inlined = _internal(**{**INTERNAL, "forceinline": True})
+inlined = functools.partial(InternalDispatcher, options={**INTERNAL, "forceinline": True})
 
 # For arithmetic whose order counts: no term is moved ("reassoc"), no -0 becomes 0 ("nsz"). LLVM keeps the flags of each
 # instruction, so this holds inside kernels too. Always inlined: a call would keep the loop around it from vectorising.
