@@ -30,7 +30,7 @@ from fastnn.kernels.planes import (
     tap_offsets,
 )
 from fastnn.kernels.shared import shared
-from fastnn.kernels.simd import LINE
+from fastnn.kernels.simd import LINE, constant, long_vectors_of, registers
 from fastnn.kernels.theta_rows import Gradients, Rows
 from fastnn.kernels.tiles import (
     added,
@@ -53,6 +53,12 @@ LOW = 3  # rows of a tile
 NEAR = 64
 # Cycles, as measured: to copy a vector of a plane, and every other cell; of a tile for its loads, beside one a product.
 FILL, FILL_APART, LOADS = 6, 12, 3
+
+
+@constant
+def _most_vectors(zero):
+    """Of a tile of LOW rows."""
+    return long_vectors_of(registers()[1], LOW)
 
 
 @compiled
@@ -79,7 +85,7 @@ def cycles_by_lanes(sizes, window, zero):
     """Of a vector of cells."""
     _, C, K, _, _, _, _ = sizes
     f_h, f_w, S_h, S_w, _, _, D_h, _ = window
-    many = vectors_of(long_form(zero, LOW))
+    many = _most_vectors(zero)
     planes = C * f_w * phases(f_h, S_h, D_h) * (FILL if S_w == 1 else FILL_APART)
     return -(-K // LOW) * -(-C * f_h * f_w // many) * (LOW * many + LOADS) + planes
 
