@@ -120,11 +120,21 @@ class Trainer:
         if x is not held[0] or y is not held[1] or order is not held[2]:
             self._hold(x, y, order)
         n, (board, team) = len(x) if order is None else len(order), threads.board(self.workers if self._warm else 1)
-        result: tuple[float, int] = self._lead(board, self._place, n, begin, end, self.size, team, 0.0)
+        lead = self._lead if self._warm else self._lead_first
+        try:
+            result: tuple[float, int] = lead(board, self._place, n, begin, end, self.size, team, 0.0)
+        finally:  # steps that were taken count, though Ctrl-C came meanwhile
+            self.optimizer.steps = self.net.steps.item(0)
+            for layer in self._dropouts:
+                layer.draws = self.net.steps.item(1)
+        return result
+
+    def _lead_first(self, *job: Any) -> tuple[float, int]:
+        from fastnn.kernels.shared import until_it_returns
+
+        with until_it_returns():
+            result: tuple[float, int] = self._lead(*job)
         self._warm = True
-        self.optimizer.steps = self.net.steps.item(0)
-        for layer in self._dropouts:
-            layer.draws = self.net.steps.item(1)
         return result
 
     def _hold(self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64] | None) -> None:

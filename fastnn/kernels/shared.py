@@ -17,6 +17,7 @@ import functools
 import os
 import signal
 import threading
+import time
 import typing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -35,9 +36,8 @@ from fastnn.kernels.jit import INTERNAL, Kept
 
 FLOATS = types.float32, types.float64
 
-_slots: dict[
-    int, "Slot"
-] = {}  # by their places: cached code has to name one, and a number would depend on the order of imports
+# By their places: cached code has to name one, and a number would depend on the order of imports.
+_slots: dict[int, "Slot"] = {}
 
 
 class Slot:
@@ -59,37 +59,71 @@ class Slot:
 
 
 def uninterrupted(action: Callable[[], None]) -> None:
-    """Do what compiled code asks of Python. It may be begun anew.
+    """Do what compiled code asks of Python. It may be begun anew, but not once it is done.
 
-    No exception passes through compiled code, so Ctrl-C is put off until it is done: another thread sends it again, for here
-    it would be raised at once. If more is asked of Python before compiled code returns, it is put off there, too.
+    No exception passes through compiled code, so Ctrl-C is put off until it is done: `until_it_returns` raises it then or,
+    without that, another thread sends it again, for here it would be raised at once.
     """
-    came: list[int] = []
+    came = Noted()
+    done = False
     while True:
         try:
-            with _put_off(came):
-                action()
-            break
-        except KeyboardInterrupt:  # in the moment before it is put off
+            if not done:
+                with _put_off(came):
+                    action()
+                    done = True
+            if came:
+                _pass_on()
+            return
+        except KeyboardInterrupt:  # in the moment before it is put off, or behind it
             came.append(signal.SIGINT)
-    if came:
-        again = threading.Timer(0.01, _thread.interrupt_main)
-        again.daemon = True
-        again.start()
 
 
 @contextmanager
-def _put_off(came: list[int]) -> Iterator[None]:
+def until_it_returns() -> Iterator[None]:
+    """Around a call of compiled code that may ask for much: Ctrl-C is raised behind it, wherever amid it it came.
+
+    Without it, Ctrl-C that comes just where compiled code begins to ask is lost, after words of Python's about it.
+    """
+    came = Noted()
+    with _put_off(came):
+        yield
+    if came:
+        _thread.interrupt_main()
+
+
+class Noted(list[int]):
+    """A handler that raises nothing: the signals that came."""
+
+    def __call__(self, number: int, frame: object) -> None:
+        self.append(number)
+
+
+@contextmanager
+def _put_off(came: Noted) -> Iterator[None]:
     """Note that Ctrl-C came, and do not raise it: amid the compiler it would be lost, or the compiler's work."""
     handler = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(handler):
         yield
         return
-    signal.signal(signal.SIGINT, lambda number, frame: came.append(number))
+    signal.signal(signal.SIGINT, came)
     try:
         yield
     finally:
         signal.signal(signal.SIGINT, handler)
+
+
+def _pass_on() -> None:
+    handler = signal.getsignal(signal.SIGINT)
+    if isinstance(handler, Noted):
+        handler.append(signal.SIGINT)
+    else:
+        _thread.start_new_thread(_send_again, ())  # threading's own would wait here for its beginning
+
+
+def _send_again() -> None:
+    time.sleep(0.01)
+    _thread.interrupt_main()
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int64)
