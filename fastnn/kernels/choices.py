@@ -8,8 +8,9 @@ from fastnn.kernels.correlate import LOW, rows_of_time
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
-from fastnn.kernels.planes import halo, phases, plane_of, reached
+from fastnn.kernels.planes import Images, Sizes, Window, halo, phases, plane_of, reached
 from fastnn.kernels.sample_lanes import RING_BYTES, least_bytes, shape_of
+from fastnn.kernels.shared import shared
 from fastnn.kernels.tiles import full_rows, lanes, most_rows
 from fastnn.kernels.winograd import PEAK, can_be, sample_cycles, takes
 
@@ -40,8 +41,8 @@ def _scatter_work(sizes, window, zero):
     return products, H * (40 * phases(f_w, S_w, D_w) + C * (25 * phases(f_w, S_w, D_w) + vectors))
 
 
-@compiled
-def scatters(algorithm, sizes, window, zero):
+@shared
+def scatters(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """Whether `scatter` takes the place of `correlate`: by the cycles of a sample, two vectors of products each.
 
     `correlate` multiplies the padding beside dz too, copies each plane at 3 cycles a vector, and puts results with a stride
@@ -51,7 +52,7 @@ def scatters(algorithm, sizes, window, zero):
     _, C, K, H, W, H_out, _ = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, _ = window
     if f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0:
-        return False  # dz is its own plane
+        return 0  # dz is its own plane
     width, taps = lanes(zero), f_h * f_w
     strided = S_h > 1 or S_w > 1
     gather = H_out * (W // S_w) * rows_of_time(C, zero) * K * taps // 2
@@ -60,8 +61,8 @@ def scatters(algorithm, sizes, window, zero):
     turned, met, _, _ = plane_of(0, 0, sizes, window)
     if can_be(algorithm, turned, met, zero) and takes(algorithm, turned, met, zero) != 0:
         cycles = 1.25 * (2 * products + sums * width) / width
-        return algorithm != WINOGRAD and cycles < sample_cycles(turned, met, zero)[0]
-    return products + sums * width < gather
+        return 1 if algorithm != WINOGRAD and cycles < sample_cycles(turned, met, zero)[0] else 0
+    return 1 if products + sums * width < gather else 0
 
 
 @compiled
@@ -120,7 +121,7 @@ def _other_cycles(back, algorithm, sizes, window, zero):
     if back:
         products, sums = _scatter_work(sizes, window, zero)
         scattered = 1.25 * (2.0 * products / lanes(zero) + sums)
-        taken = scattered if scatters(algorithm, sizes, window, zero) else taken
+        taken = scattered if scatters(algorithm, sizes, window, zero) != 0 else taken
         slowest = max(slowest, scattered)
     return taken, slowest
 
@@ -149,25 +150,29 @@ def _can_take_samples(back, algorithm, sizes, window, zero):
     return algorithm == SAMPLES or (K > LOW and least_bytes(back, shape, window, zero) <= RING_BYTES)
 
 
-@compiled
-def may_take_samples(back, algorithm, sizes, window, zero):
+@shared
+def may_take_samples(back: int, algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """Whether `takes_samples` is true for some number of samples: at most for whole vectors of them, beside the slowest."""
-    if not _can_take_samples(back, algorithm, sizes, window, zero) or algorithm == SAMPLES:
-        return _can_take_samples(back, algorithm, sizes, window, zero)
+    if not _can_take_samples(back, algorithm, sizes, window, zero):
+        return 0
+    if algorithm == SAMPLES:
+        return 1
     slowest = _other_cycles(back, algorithm, sizes, window, zero)[1]
-    return _samples_cycles(back, sizes, window, zero) < MARGIN * lanes(zero) * slowest
+    return 1 if _samples_cycles(back, sizes, window, zero) < MARGIN * lanes(zero) * slowest else 0
 
 
-@compiled
-def takes_samples(back, algorithm, sizes, window, image, out, zero):
+@shared
+def takes_samples(back: int, algorithm: int, sizes: Sizes, window: Window, image: Images, out: Images, zero: float) -> int:
     """Whether `sum_samples` takes these: where it can, by the cycles of both. Rows of an image lie one behind the other."""
     shape, size = shape_of(back, sizes), element_size(zero)
     if image[4] != size or out[4] != size or image[3] != shape[4] * size or out[3] != shape[6] * size:
-        return False
+        return 0
     if algorithm != SAMPLES and sizes[0] * 4 < lanes(zero):  # so few are not worth the thought
-        return False
-    if not _can_take_samples(back, algorithm, sizes, window, zero) or algorithm == SAMPLES:
-        return _can_take_samples(back, algorithm, sizes, window, zero)
+        return 0
+    if not _can_take_samples(back, algorithm, sizes, window, zero):
+        return 0
+    if algorithm == SAMPLES:
+        return 1
     vectors, other = -(-sizes[0] // lanes(zero)), _other_cycles(back, algorithm, sizes, window, zero)[0]
     most = min(MARGIN * sizes[0] * other, sizes[0] * other - LEAST_CYCLES)
-    return vectors * _samples_cycles(back, sizes, window, zero) < most
+    return 1 if vectors * _samples_cycles(back, sizes, window, zero) < most else 0

@@ -67,7 +67,7 @@ def forward_bytes(sizes, window, algorithm, zero):
         return depthwise_bytes(sizes, window, zero)
     taps = sizes[1] * window[0] * window[1]
     most = windows_bytes(sizes, window, algorithm, zero)
-    if may_take_samples(0, algorithm, sizes, window, zero):
+    if may_take_samples(0, algorithm, sizes, window, zero) != 0:
         most = max(most, samples_bytes(0, sizes, window, zero))
     return packed_weights(sizes[2], taps, zero) * element_size(zero) + most
 
@@ -87,7 +87,7 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
         pack_weights(group_of(theta, g * K, False), (K, C, window[0], window[1]), scratch, zero)
         weights = (scratch, b[0] + g * K * b[1], b[1], b[2])
         images, results = group_of(a, g * C, True), group_of(z, g * K, True)
-        if takes_samples(0, algorithm, sizes, window, images, results, zero):
+        if takes_samples(0, algorithm, sizes, window, images, results, zero) != 0:
             sum_samples(0, sizes, window, images, weights, results, room, zero)
         else:
             windows_summed(algorithm, sizes, window, images, weights, results, room, zero)

@@ -26,7 +26,7 @@ def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
     Where `winograd` may be taken, it depends on their number whether to scatter.
     """
     turned, met, _, _ = plane_of(0, 0, sizes, window)
-    may = can_be(algorithm, turned, met, zero) or scatters(DIRECT, sizes, window, zero)
+    may = can_be(algorithm, turned, met, zero) or scatters(DIRECT, sizes, window, zero) != 0
     most = scatter_bytes(sizes, window, zero) if may else 0
     for q_h in range(phases(window[0], window[2], window[6])):
         for q_w in range(phases(window[1], window[3], window[7])):
@@ -34,7 +34,7 @@ def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
             if turned[5] > 0 and turned[6] > 0:
                 weights = packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
                 most = max(most, weights + windows_bytes(turned, taps, algorithm, zero))
-    if may_take_samples(1, algorithm, sizes, window, zero):
+    if may_take_samples(1, algorithm, sizes, window, zero) != 0:
         weights = packed_weights(sizes[1], sizes[2] * window[0] * window[1], zero) * element_size(zero)
         most = max(most, weights + samples_bytes(1, sizes, window, zero))
     return most + LINE
@@ -46,13 +46,13 @@ def image_gradient(
 ) -> None:
     """All samples of one group; sizes and window are the forward pass's."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    if takes_samples(1, algorithm, sizes, window, dz, da, zero):
+    if takes_samples(1, algorithm, sizes, window, dz, da, zero) != 0:
         _by_samples(sizes, window, dz, theta, da, scratch, zero)
         return
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     if phases_h < S_h or phases_w < S_w:
         _clear(sizes, da, zero)
-    if scatters(algorithm, sizes, window, zero):
+    if scatters(algorithm, sizes, window, zero) != 0:
         scatter(sizes, window, dz, theta, da, scratch, zero)
         return
     write(zero, scratch)
