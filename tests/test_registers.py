@@ -37,10 +37,10 @@ def print_assembly(cpu):
     """For a subprocess, which compiles for that CPU; for ARM it has this machine's compiler work with NEON's registers."""
     from llvmlite import binding
 
-    from fastnn.kernels import shared, simd, tiles
+    from fastnn.kernels import forms, shared, simd
 
     if cpu == "neoverse-n1":
-        simd.registers = tiles.registers = lambda: (16, 32)
+        simd.registers = forms.registers = lambda: (16, 32)
     from fastnn.kernels import blocking  # noqa: F401 (it makes the slots)
 
     for slot in (slot for slot in shared._slots.values() if slot.symbol.startswith("fastnn.kernels.blocking._under_panel")):

@@ -12,27 +12,14 @@ dot products order theirs by lanes.
 """
 
 from fastnn.kernels.dots import BLOCK, add_row, dot_products
+from fastnn.kernels.forms import form, full_rows, half_rows, lanes, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, empty
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.packing import pack_panels, pack_rows
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS, registers
-from fastnn.kernels.tiles import (
-    added,
-    form,
-    full_rows,
-    half_rows,
-    lanes,
-    load,
-    prefetch_row,
-    prefetch_row_to_read,
-    rank_one,
-    rank_one_kept,
-    store,
-    zero_of,
-    zeros,
-)
+from fastnn.kernels.tiles import added, load, prefetch_row, prefetch_row_to_read, rank_one, rank_one_kept, store
 
 Place = tuple[int, int, int]  # of a matrix: its address, and the steps from row to row and from column to column
 

@@ -4,14 +4,14 @@ Tuples as in planes.py. `back` is 1 for da, whose sizes and window are the forwa
 """
 
 from fastnn.constants import SAMPLES, WINOGRAD
-from fastnn.kernels.correlate import LOW, rows_of_time
 from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.forms import full_rows, lanes, most_rows
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Images, Sizes, Window, halo, phases, plane_of, reached
 from fastnn.kernels.sample_lanes import RING_BYTES, least_bytes, shape_of
 from fastnn.kernels.shared import shared
-from fastnn.kernels.tiles import full_rows, lanes, most_rows
+from fastnn.kernels.weights import LOW, rows_of_time
 from fastnn.kernels.winograd import PEAK, can_be, sample_cycles, takes
 
 # Cycles, as measured: of `sum_samples`, to turn a vector, and of a tile's rows k of a cell beside their products; of

@@ -26,7 +26,6 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
 from fastnn import shapes
 from fastnn.arguments import Activation, Algorithm, Images, Pair, Vector, pair
 from fastnn.kernels.choices import may_take_samples, takes_samples
-from fastnn.kernels.correlate import pack_weights, packed_weights
 from fastnn.kernels.depthwise import (
     depthwise,
     depthwise_bytes,
@@ -42,6 +41,7 @@ from fastnn.kernels.memory import element_size
 from fastnn.kernels.overlap import apart
 from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.theta_gradient import bias_gradient
+from fastnn.kernels.weights import pack_weights, packed_weights
 from fastnn.kernels.winograd import windows_bytes, windows_summed
 from fastnn.kernels.winograd_theta import theta_bytes, theta_summed
 

@@ -13,6 +13,7 @@ Tuples as in planes.py, and
 
 from fastnn.constants import IDENTITY
 from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.forms import form, full_rows, half_rows, lanes, low_form, vectors_of, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import load_apart, store_apart
 from fastnn.kernels.memory import element_size, read, read_integer, write
@@ -36,74 +37,20 @@ from fastnn.kernels.planes import (
 from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.tiles import (
-    added,
-    form,
-    full_rows,
-    half_rows,
-    lanes,
-    load,
-    low_form,
-    prefetch,
-    rank_one,
-    spread,
-    store,
-    tile,
-    vectors_of,
-    zero_of,
-    zeros,
-)
+from fastnn.kernels.tiles import added, load, prefetch, rank_one, spread, store, tile
+from fastnn.kernels.weights import LOW
 
 Weights = tuple[int, int, int, int]
-Shape = tuple[int, int, int, int]
 Packed = tuple[int, int, int]
 Room = tuple[int, int, int]
 Block = tuple[int, int, int, tuple[int, int, tuple[int, int, int, int, int]], int]
 
-LOW = 3  # rows of a group for which a tile of few rows and many vectors is used
 LOW_VECTORS = 8  # at most, of a tile of so few rows
 # Bytes of planes that one tile of rows k goes along before the next does: they stay in the second-level cache, and z is
 # written line after line of the same few rows, which the hardware sees coming. Tile by tile through all k, a z of 11 MB that
 # lay in memory took twice as long.
 SWEEP_BYTES = 128 * 1024
 FAR = 32  # terms of a tile that take longer than it takes to ask for its part of z
-
-
-@compiled
-def packed_weights(K, taps, zero):
-    """How many elements: whole tiles of rows."""
-    return -(-K // full_rows(zero)) * full_rows(zero) * taps
-
-
-@compiled
-def rows_of_time(K, zero):
-    """The time of K rows, in rows of a full tile. A single one takes that of two: each product waits for a load."""
-    few, half, full = (2 if K == 1 else LOW), half_rows(zero), full_rows(zero)
-    return few if K <= LOW else half if half >= K else -(-K // full) * full
-
-
-@shared
-def pack_weights(theta: Images, sizes: Shape, target: int, zero: float) -> None:
-    """Weights (K, C, f_h, f_w), by steps of any sign, as tiles of rows: the rows of a tile are neighbours, then taps.
-
-    These are in the order of `tap_offsets`, for as many channels as are computed at a time.
-    """
-    K, C, f_h, f_w = sizes
-    first, step_k, step_c, step_h, step_w = theta
-    size, rows = element_size(zero), full_rows(zero)
-    channels = channels_of(C, f_h, f_w)
-    for k in range(0, K, rows):
-        count = min(rows, K - k)
-        for begin in range(0, C, channels):
-            for tap in range(f_h * min(channels, C - begin)):
-                r, c = tap // min(channels, C - begin), begin + tap % min(channels, C - begin)
-                for s in range(f_w):
-                    place = first + k * step_k + c * step_c + r * step_h + s * step_w
-                    for row in range(count):
-                        write(read(zero, place + row * step_k), target + row * size)
-                    for row in range(count, rows):
-                        write(zero, target + row * size)
-                    target += rows * size
 
 
 @compiled

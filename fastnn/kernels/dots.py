@@ -1,8 +1,9 @@
 """Dot products of contiguous rows with one vector: what is left of a matrix product where one side has few vectors."""
 
+from fastnn.kernels.forms import full_rows, lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, read, write
-from fastnn.kernels.tiles import added, full_rows, lanes, row_products, store_sums, tile
+from fastnn.kernels.tiles import added, row_products, store_sums, tile
 
 # Terms that are added one after the other. The panel of b under tiles of 8 x 48 floats is then 36 KB, and stays in a
 # first-level cache of 48 KB while rows of a and c go by; with 256 or 128 terms large products took some 5 % longer.

@@ -8,7 +8,6 @@ would copy more than it computes with, scatter.py takes its place, and where sam
 
 from fastnn.constants import DIRECT, IDENTITY
 from fastnn.kernels.choices import may_take_samples, scatters, takes_samples
-from fastnn.kernels.correlate import pack_weights, packed_weights
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import Images, Sizes, Window, phases, plane_of
@@ -16,6 +15,7 @@ from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.scatter import scatter, scatter_bytes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
+from fastnn.kernels.weights import pack_weights, packed_weights
 from fastnn.kernels.winograd import can_be, windows_bytes, windows_summed
 
 

@@ -11,31 +11,14 @@ All is addresses, as in tiles.py.
 """
 
 from fastnn.kernels.blocking import Place
+from fastnn.kernels.forms import few_rows, form, full_rows, half_rows, lanes, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import filled, multiplied, subtracted, where_not_below
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import VECTORS
-from fastnn.kernels.tiles import (
-    added,
-    few_rows,
-    form,
-    full_rows,
-    half_rows,
-    lane_sums,
-    lanes,
-    load,
-    load_parts,
-    products,
-    rank_one,
-    store,
-    store_parts,
-    tile,
-    transposed,
-    zero_of,
-    zeros,
-)
+from fastnn.kernels.tiles import added, lane_sums, load, load_parts, products, rank_one, store, store_parts, tile, transposed
 
 # A slice of fewer blocks than this goes by rows: the last one may be nearly empty.
 LEAST_BLOCKS = 2

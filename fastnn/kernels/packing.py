@@ -1,9 +1,10 @@
 """Copies of parts of a matrix in the order in which a tile reads them; addresses and steps in bytes, as in tiles.py."""
 
+from fastnn.kernels.forms import full_rows, lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.simd import VECTORS
-from fastnn.kernels.tiles import full_rows, lanes, load, store, tile, transposed
+from fastnn.kernels.tiles import load, store, tile, transposed
 
 
 @compiled

@@ -20,12 +20,13 @@ Numbers that go together are tuples:
 from math import gcd
 
 from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import gathered, load_lanes, load_lanes_apart
 from fastnn.kernels.memory import element_size, write_integer
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
-from fastnn.kernels.tiles import lanes, store, tile
+from fastnn.kernels.tiles import store, tile
 
 Sizes = tuple[int, int, int, int, int, int, int]
 Window = tuple[int, int, int, int, int, int, int, int]

@@ -15,21 +15,13 @@ Addresses are in bytes, as in tiles.py. Numba frees an array after its last use,
 arrays. Planes are the images of all samples and channels, one behind the other.
 """
 
+from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import (
-    evens,
-    first_half,
-    load_lanes,
-    odds,
-    scaled,
-    second_half,
-    store_lanes,
-    where_larger,
-)
+from fastnn.kernels.lanes import evens, first_half, load_lanes, odds, scaled, second_half, store_lanes, where_larger
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.pool_windows import larger, total
 from fastnn.kernels.shared import shared
-from fastnn.kernels.tiles import lanes, load, store, tile
+from fastnn.kernels.tiles import load, store, tile
 
 CHUNK = 16 * 1024  # bytes of rows of an image, which leave a first-level cache of 48 KB room for as many of da, and for dz
 

@@ -7,6 +7,7 @@ sizes are (planes, H, W, H', W'), where the planes of all samples and channels a
 import numpy as np
 
 from fastnn.kernels import pool2x2, pool3x3
+from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, at, empty, in_use_until_here, rows_at
 from fastnn.kernels.memory import element_size
@@ -23,7 +24,6 @@ from fastnn.kernels.pool_windows import (
     windows_over,
 )
 from fastnn.kernels.shared import shared
-from fastnn.kernels.tiles import lanes
 
 Sizes = tuple[int, int, int, int, int]
 Windows = tuple[int, int, int, int, int, int]

@@ -8,6 +8,7 @@ Addresses are in bytes, as in tiles.py; the caller keeps the arrays. Planes are 
 behind the other; sizes is (planes, H, W, H', W'), windows (f, S, P).
 """
 
+from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import (
     evens,
@@ -22,7 +23,7 @@ from fastnn.kernels.lanes import (
 )
 from fastnn.kernels.layout import address, empty
 from fastnn.kernels.memory import element_size
-from fastnn.kernels.tiles import added, lanes, load, store, tile
+from fastnn.kernels.tiles import added, load, store, tile
 
 EXACT = 2**24  # numbers below it are float32
 

@@ -16,6 +16,7 @@ Tuples as in planes.py, and
 """
 
 from fastnn.constants import IDENTITY
+from fastnn.kernels.forms import form, full_rows, lanes, zero_of, zeros
 from fastnn.kernels.jit import compiled, exactly
 from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window, channels_of, line_apart, phases
@@ -24,7 +25,7 @@ from fastnn.kernels.sample_tiles import added_over, rank_one_over, store_over
 from fastnn.kernels.sample_turns import deliver, fill, stage_step
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.tiles import form, full_rows, lanes, spread, zero_of, zeros
+from fastnn.kernels.tiles import spread
 
 Weights = tuple[int, int, int, int]
 

@@ -4,11 +4,12 @@ room     addresses in scratch and steps (sample_lanes.py)
 line     where the cells of a channel lie in the first sample, and the step to the next sample's
 """
 
+from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import line_apart
 from fastnn.kernels.simd import LINE
-from fastnn.kernels.tiles import lanes, load, store, tile, transposed
+from fastnn.kernels.tiles import load, store, tile, transposed
 
 # Cells of each sample that are copied to a line of their own before they are transposed, or after, where the samples lie so
 # far apart that all of them would lie in one or two sets of the first-level cache, as they do where sizes are powers of two:

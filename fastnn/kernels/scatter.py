@@ -8,13 +8,14 @@ overlap.
 """
 
 from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.forms import form, lanes, most_rows, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import added_lanes, store_apart, store_lanes
 from fastnn.kernels.memory import ask_to_read, element_size, read, read_integer, read_integers, write, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window, halo, line_apart, phases
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.tiles import added, form, lanes, load, most_rows, rank_one, store, tile, zero_of, zeros
+from fastnn.kernels.tiles import added, load, rank_one, store, tile
 
 SUMS = 4  # vectors of sums at a time: each addition waits for the one before
 FEW_SUMS = 2  # where that many are enough

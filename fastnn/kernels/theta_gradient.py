@@ -10,12 +10,13 @@ Tuples as in planes.py, and
 """
 
 from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.forms import full_rows, lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.shared import shared
 from fastnn.kernels.theta_lanes import cycles_by_lanes, lanes_bytes, sums_of_lanes, theta_by_lanes
 from fastnn.kernels.theta_rows import Gradients, cycles_by_rows, rows_bytes, theta_by_rows
-from fastnn.kernels.tiles import added, full_rows, lanes, load, store_sums, tile
+from fastnn.kernels.tiles import added, load, store_sums, tile
 
 SUMS_BYTES = 256 * 1024  # of partial sums for which lanes are output cells: they stay in the second-level cache
 

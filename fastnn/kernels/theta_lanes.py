@@ -10,6 +10,7 @@ Tuples as in theta_gradient.py, and
     room    addresses in scratch: planes, sums, the places of a tile's taps, offsets of taps
 """
 
+from fastnn.kernels.forms import lanes, long_form, rows_of, vectors_of, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.planes import (
@@ -32,20 +33,7 @@ from fastnn.kernels.planes import (
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, constant, long_vectors_of, registers
 from fastnn.kernels.theta_rows import Gradients, Rows
-from fastnn.kernels.tiles import (
-    added,
-    lanes,
-    load,
-    long_form,
-    products,
-    rows_of,
-    store,
-    store_sums,
-    tile,
-    vectors_of,
-    zero_of,
-    zeros,
-)
+from fastnn.kernels.tiles import added, load, products, store, store_sums, tile
 
 WIDEST = 9  # vectors of any tile
 LOW = 3  # rows of a tile

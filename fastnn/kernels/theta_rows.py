@@ -9,27 +9,14 @@ padding, or cells of a row are not neighbours, it is copied first. Tuples as in 
     sums    address, step from tap to tap
 """
 
+from fastnn.kernels.forms import form, full_rows, lanes, rows_of, tall_form, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.packing import pack_panels
 from fastnn.kernels.planes import PLANE_BYTES, Images, Sizes, Window, line_apart, part_of_row
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.tiles import (
-    added,
-    form,
-    full_rows,
-    lanes,
-    load,
-    rank_one_at,
-    rows_of,
-    store,
-    tall_form,
-    tile,
-    transposed,
-    zero_of,
-    zeros,
-)
+from fastnn.kernels.tiles import added, load, rank_one_at, store, tile, transposed
 
 Gradients = tuple[int, int, int]
 Rows = tuple[int, int]

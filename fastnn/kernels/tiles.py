@@ -13,7 +13,7 @@ is only passed on. Contract, for every function below:
 
 Nothing is checked: an address that is wrong reads or writes wherever it points. Callers own the bounds.
 
-    tile(zero, rows, vectors)                     all zeros, of zero's dtype; rows and vectors are constants
+    tile(zero, rows, vectors)                     all zeros, of zero's dtype; rows and vectors are constants (forms.py)
     rank_one(t, a, row_step, last, b, count)      t_rv + a_r b_v: a_r one element in each row from a, b_v the vectors from b
     rank_one_at(t, places, offset, b, count)      the same, a_r being at places[r] + offset: a tuple, one address a row
     rank_one_kept(t, a, row_step, last, b, count, copy)
@@ -36,38 +36,15 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
                                                   rows: place i is part i // rows of row i % rows; one vector a row
     store_parts(t, address, step)                 the same the other way
     transposed(t)                                 rows become lanes, in each part of as many lanes as rows; one vector a row
-    lanes, full_rows(zero)                        constants: of a vector, of the largest tile
-    few_rows(zero)                                a constant: 4, or as many as lanes if those are fewer
-    half_rows, most_rows(zero)                    constants: of a tile with half as many rows, and of the tallest
-    form(zero, rows, vectors)                     which tile is meant: unlike a tile, it costs nothing to pass
-    low_form(zero, rows)                          few rows and as many vectors as the registers hold, 8 at most
-    long_form(zero, rows)                         few rows, and 9 vectors, or as many as `products` has registers for
-    tall_form(zero)                               two vectors a row and as many of them as the largest tile has
-    zeros(form)                                   a tile of that form, all zeros
-    rows_of, vectors_of(form)                     constants: of the tile, of a row
-    zero_of(form)                                 a constant: 0 of the tile's dtype
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import (
-    LINE,
-    VECTORS,
-    Code,
-    Form,
-    Tile,
-    constant,
-    full_rows_of,
-    integer,
-    long_vectors_of,
-    most_rows_of,
-    registers,
-)
+from fastnn.kernels.simd import LINE, Code, Tile
 
 
 @intrinsic(prefer_literal=True)
@@ -76,83 +53,6 @@ def tile(typing_context, zero, rows, vectors):
         raise TypingError("rows and vectors: expected constants")
     result = Tile(zero, rows.literal_value, vectors.literal_value)
     return result(zero, rows, vectors), lambda context, builder, signature, args: result.zeros()
-
-
-@constant
-def lanes(zero):
-    return registers()[0] // zero.itemsize
-
-
-@constant
-def full_rows(zero):
-    return full_rows_of(registers()[1])
-
-
-@constant
-def half_rows(zero):
-    return max(1, full_rows_of(registers()[1]) // 2)
-
-
-@constant
-def few_rows(zero):
-    return min(4, lanes(zero))
-
-
-@constant
-def most_rows(zero):
-    return most_rows_of(registers()[1])
-
-
-@intrinsic(prefer_literal=True)
-def form(typing_context, zero, rows, vectors):
-    if not (isinstance(rows, types.IntegerLiteral) and isinstance(vectors, types.IntegerLiteral)):
-        raise TypingError("rows and vectors: expected constants")
-    result = Form(Tile(zero, rows.literal_value, vectors.literal_value))
-    return result(zero, rows, vectors), lambda context, builder, signature, args: context.get_dummy_value()
-
-
-def _form_of_rows(zero: types.Float, rows: Any, vectors_of_rows: Callable[[int], int]) -> Any:
-    """The signature and the code of a form with constant rows, and as many vectors as follow from them."""
-    if not isinstance(rows, types.IntegerLiteral):
-        raise TypingError("rows: expected a constant")
-    result = Form(Tile(zero, rows.literal_value, vectors_of_rows(rows.literal_value)))
-    return result(zero, rows), lambda context, builder, signature, args: context.get_dummy_value()
-
-
-@intrinsic(prefer_literal=True)
-def low_form(typing_context, zero, rows):
-    return _form_of_rows(zero, rows, lambda count: min(8, full_rows_of(registers()[1]) * VECTORS // count))
-
-
-@intrinsic(prefer_literal=True)
-def long_form(typing_context, zero, rows):
-    return _form_of_rows(zero, rows, lambda count: long_vectors_of(registers()[1], count))
-
-
-@intrinsic
-def tall_form(typing_context, zero):
-    result = Form(Tile(zero, full_rows_of(registers()[1]) * VECTORS // 2, 2))
-    return result(zero), lambda context, builder, signature, args: context.get_dummy_value()
-
-
-@intrinsic
-def rows_of(typing_context, form):
-    return types.literal(form.tile.rows)(form), lambda context, builder, signature, args: integer(form.tile.rows)
-
-
-@intrinsic
-def zeros(typing_context, form):
-    return form.tile(form), lambda context, builder, signature, args: form.tile.zeros()
-
-
-@intrinsic
-def vectors_of(typing_context, form):
-    return types.literal(form.tile.vectors)(form), lambda context, builder, signature, args: integer(form.tile.vectors)
-
-
-@intrinsic
-def zero_of(typing_context, form):
-    return form.tile.dtype(form), lambda context, builder, signature, args: form.tile.zero()
 
 
 def _rank_one(code: Code, value: Any, a: Any, row_step: Any, last: Any, vectors: list[Any]) -> Any:

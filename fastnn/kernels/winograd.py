@@ -17,14 +17,16 @@ Tuples as in planes.py and correlate.py; `where` are addresses in scratch (`_lay
 import numpy as np
 
 from fastnn.constants import DIRECT, IDENTITY, WINOGRAD
-from fastnn.kernels.correlate import Weights, correlate, correlate_bytes, rows_of_time
+from fastnn.kernels.correlate import Weights, correlate, correlate_bytes
+from fastnn.kernels.forms import form, full_rows, lanes, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import Images, Sizes, Window, reached
 from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.tiles import form, full_rows, lanes, rank_one, store, zero_of, zeros
+from fastnn.kernels.tiles import rank_one, store
+from fastnn.kernels.weights import rows_of_time
 from fastnn.kernels.winograd_tiles import (
     PLACES,
     grid_of,

@@ -10,6 +10,7 @@ Accuracy is what winograd.py says; if something in dtheta is not finite, it is c
 import numpy as np
 
 from fastnn.constants import WINOGRAD
+from fastnn.kernels.forms import form, full_rows, lanes, rows_of, tall_form, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import row_of, scaled, stacked, subtracted
 from fastnn.kernels.layout import on_stack
@@ -19,30 +20,8 @@ from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.theta_gradient import gradient_bytes, theta_gradient
 from fastnn.kernels.theta_rows import TALLEST, Gradients, Rows, columns_of, sums_by_rows
-from fastnn.kernels.tiles import (
-    added,
-    form,
-    full_rows,
-    lanes,
-    load,
-    prefetch,
-    rank_one,
-    rows_of,
-    store,
-    store_sums,
-    tall_form,
-    tile,
-    transposed,
-    zero_of,
-    zeros,
-)
-from fastnn.kernels.winograd import (
-    PATCH_CYCLES,
-    PEAK,
-    PLANE_CYCLES,
-    can_be,
-    channels_of_patches,
-)
+from fastnn.kernels.tiles import added, load, prefetch, rank_one, store, store_sums, tile, transposed
+from fastnn.kernels.winograd import PATCH_CYCLES, PEAK, PLANE_CYCLES, can_be, channels_of_patches
 from fastnn.kernels.winograd_tiles import PLACES, Pair, grid_of, patch_step, run_at, transform_patches
 
 # Panels that are added up at a time, at most: with vectors of 16, as many terms of a sum as BLOCK. And the bytes of patches

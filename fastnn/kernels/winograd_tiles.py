@@ -12,6 +12,7 @@ row, at most a vector of them, are a run. Source: Winograd (1980), Lavin and Gra
 
 import numpy as np
 
+from fastnn.kernels.forms import full_rows, lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import (
     added_lanes,
@@ -31,7 +32,7 @@ from fastnn.kernels.memory import element_size, read
 from fastnn.kernels.planes import Images, Sizes, channels_of, line_apart
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import VECTORS
-from fastnn.kernels.tiles import added, full_rows, lanes, load, store, store_sums, tile
+from fastnn.kernels.tiles import added, load, store, store_sums, tile
 
 PLACES = 16
 # Whose patches a panel's runs fill one after the other: they stay in the first-level cache until their lines are full.

@@ -1,0 +1,48 @@
+"""A convolution's weights as tiles of rows k, which the sums over windows read one column after the other."""
+
+from fastnn.kernels.forms import full_rows, half_rows
+from fastnn.kernels.jit import compiled
+from fastnn.kernels.memory import element_size, read, write
+from fastnn.kernels.planes import Images, channels_of
+from fastnn.kernels.shared import shared
+
+Shape = tuple[int, int, int, int]
+
+LOW = 3  # rows of a group for which a tile of few rows and many vectors is used
+
+
+@compiled
+def packed_weights(K, taps, zero):
+    """How many elements: whole tiles of rows."""
+    return -(-K // full_rows(zero)) * full_rows(zero) * taps
+
+
+@compiled
+def rows_of_time(K, zero):
+    """The time of K rows, in rows of a full tile. A single one takes that of two: each product waits for a load."""
+    few, half, full = (2 if K == 1 else LOW), half_rows(zero), full_rows(zero)
+    return few if K <= LOW else half if half >= K else -(-K // full) * full
+
+
+@shared
+def pack_weights(theta: Images, sizes: Shape, target: int, zero: float) -> None:
+    """Weights (K, C, f_h, f_w), by steps of any sign, as tiles of rows: the rows of a tile are neighbours, then taps.
+
+    These are in the order of `tap_offsets`, for as many channels as are computed at a time.
+    """
+    K, C, f_h, f_w = sizes
+    first, step_k, step_c, step_h, step_w = theta
+    size, rows = element_size(zero), full_rows(zero)
+    channels = channels_of(C, f_h, f_w)
+    for k in range(0, K, rows):
+        count = min(rows, K - k)
+        for begin in range(0, C, channels):
+            for tap in range(f_h * min(channels, C - begin)):
+                r, c = tap // min(channels, C - begin), begin + tap % min(channels, C - begin)
+                for s in range(f_w):
+                    place = first + k * step_k + c * step_c + r * step_h + s * step_w
+                    for row in range(count):
+                        write(read(zero, place + row * step_k), target + row * size)
+                    for row in range(count, rows):
+                        write(zero, target + row * size)
+                    target += rows * size
