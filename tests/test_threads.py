@@ -229,8 +229,9 @@ def test_ctrl_c_while_a_team_is_called(event):
     does(f"""
 expected, calls = trained(), []
 def interrupt(frame, event, function):
-    if event == {event!r} and frame.f_code is compiled.Trainer._steps.__code__ and function.__name__ == "lead":
-        calls.append(frame.f_locals["team"])
+    steps = compiled.Trainer._steps.__code__, compiled.Trainer._lead_first.__code__
+    if event == {event!r} and frame.f_code in steps and function.__name__ == "lead":
+        calls.append(frame.f_locals["team"] if "team" in frame.f_locals else frame.f_locals["job"][6])
         if len(calls) == 3:
             sys.setprofile(None)
             raise KeyboardInterrupt
