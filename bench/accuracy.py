@@ -47,7 +47,7 @@ def fastnn_epochs(train, test) -> Iterator[tuple[float, float]]:
         Conv2D(6, 5, activation="relu"), MaxPool2D(2), Conv2D(16, 5, activation="relu"), MaxPool2D(2), Flatten(),
         Dropout(DROPOUT), Dense(120, "relu"), Dense(84, "relu"), Dense(10), input_shape=train[0].shape[1:],
     )  # fmt: skip
-    fastnn.warmup(model)
+    fastnn.warmup(model, batch_size=BATCH)
     optimizer = fastnn.Adam(RATES[0])
     for rate in RATES:
         optimizer.lr, begun = rate, time.perf_counter()

@@ -110,7 +110,7 @@ def _train(options: argparse.Namespace) -> int:
     print(f"{backend.name}: {len(x):,} training and {len(test[0]):,} test images of {shape[1]} x {shape[2]}", flush=True)
     begun = time.perf_counter()
     model = _network(shape, classes, options.seed)
-    warmup(model)
+    warmup(model, batch_size=BATCH_SIZE)
     ready = time.perf_counter() - begun
 
     print(model.summary(), flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 from fastnn import backend, losses, optimizers, plan, threads
 from fastnn.constants import LOSS_CODES
 from fastnn.layers import Dropout, Flatten
+from fastnn.layers.base import check_count
 from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
 
 if TYPE_CHECKING:
     from fastnn.kernels.train import Network
     from fastnn.model import Sequential
+
+Lead = Callable[..., tuple[float, int]]
 
 OPTIMIZERS = (optimizers.SGD, optimizers.Adam, optimizers.AdamW)
 SECONDS = 0.05  # of a call of compiled code, while training: Ctrl-C and the progress bar wait for so long
@@ -99,38 +102,39 @@ class Trainer:
         """One step on one batch, of at most `batch_size` samples, as `inputs` and `targets` return them; its mean cost."""
         if x.dtype == np.uint8 and len(x) != len(self._order):
             self._order = np.arange(len(x))
-        return self._steps(x, y, self._order if x.dtype == np.uint8 else None, 0, 1)[0] / len(x)
+        lead = self._lead if self._warm else self._lead_to_its_end
+        return self._steps(lead, x, y, self._order if x.dtype == np.uint8 else None, 0, 1)[0] / len(x)
 
     def epoch(self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64]) -> Iterator[tuple[int, float, int]]:
         """All batches in this order: after every few of them how many there were, the sum of costs, and the hits."""
         batches, begin, few = -(-len(order) // self.size), 0, 1
         while begin < batches:
             end, begun = min(begin + few, batches), time.perf_counter()
-            cost, hits = self._steps(x, y, order, begin, end)
+            cost, hits = self._steps(self._lead_to_its_end, x, y, order, begin, end)
             yield end - begin, cost, hits
             seconds = time.perf_counter() - begun
             few = max(1, int((end - begin) * min(2.0, SECONDS / max(seconds, 1e-9))))
             begin = end
 
     def _steps(
-        self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64] | None, begin: int, end: int
+        self, lead: Lead, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64] | None, begin: int, end: int
     ) -> tuple[float, int]:
-        """The first step is one thread's alone: it compiles, or loads from disk, what the others will call."""
+        """The first step is one thread's alone: it compiles, or loads from disk, most of what the others will call."""
         held = self._held
         if x is not held[0] or y is not held[1] or order is not held[2]:
             self._hold(x, y, order)
         n, (board, team) = len(x) if order is None else len(order), threads.board(self.workers if self._warm else 1)
-        lead = self._lead if self._warm else self._lead_first
         try:
-            result: tuple[float, int] = lead(board, self._place, n, begin, end, self.size, team, 0.0)
+            result = lead(board, self._place, n, begin, end, self.size, team, 0.0)
         finally:  # steps that were taken count, though Ctrl-C came meanwhile
             self.optimizer.steps = self.net.steps.item(0)
             for layer in self._dropouts:
                 layer.draws = self.net.steps.item(1)
         return result
 
-    def _lead_first(self, *job: Any) -> tuple[float, int]:
-        from fastnn.kernels.shared import until_it_returns
+    def _lead_to_its_end(self, *job: Any) -> tuple[float, int]:
+        """Whatever Ctrl-C there is: a last batch may have so few samples that other functions are compiled for it."""
+        from fastnn.kernels.interrupts import until_it_returns
 
         with until_it_returns():
             result: tuple[float, int] = self._lead(*job)
@@ -145,15 +149,24 @@ class Trainer:
         self._place = self._job.ctypes.data
 
 
-def warmup(model: Sequential, loss: str | Loss = "softmax_cross_entropy", optimizer: Optimizer | None = None) -> None:
+def warmup(
+    model: Sequential,
+    loss: str | Loss = "softmax_cross_entropy",
+    optimizer: Optimizer | None = None,
+    batch_size: int = 64,
+) -> None:
     """Compile, or load from disk, all that `fit` and `predict` will call for this model; the model stays as it is.
 
-    Without it the first step does so. The loss and the kind of optimiser are those that `fit` will get.
+    Without it the first step does so. The loss, the kind of optimiser and the batch size are what `fit` will get: other
+    functions than for few samples may be the fastest for many.
     """
     if not hasattr(model, "fit") or not hasattr(model, "input_shape"):
         raise TypeError(f"model: expected a fastnn.Sequential, got {model!r}")
     found, twin = losses.find(loss), copy.deepcopy(model)
     shape = () if found.labels else model.output_shape
-    x, y = np.zeros((2, *model.input_shape), model.dtype), np.zeros((2, *shape), np.int64 if found.labels else model.dtype)
-    twin.fit(x, y, found, copy.copy(optimizer), epochs=1, batch_size=2, verbose=0)
+    check_count("batch_size", batch_size)
+    samples = batch_size + 2  # a batch, and one of few
+    x = np.zeros((samples, *model.input_shape), model.dtype)
+    y = np.zeros((samples, *shape), np.int64 if found.labels else model.dtype)
+    twin.fit(x, y, found, copy.copy(optimizer), epochs=1, batch_size=batch_size, verbose=0)
     twin.predict(x)

@@ -360,6 +360,21 @@ def test_warmup_leaves_the_model_alone():
     assert model.loss is None
 
 
+def test_warmup_compiles_all():
+    """For batches of many and of few: nothing is left to `fit`."""
+    code = """
+import numpy as np, fastnn
+from fastnn.kernels import shared
+model = fastnn.Sequential(fastnn.Dense(16, "tanh"), fastnn.Dense(10), input_shape=64)
+fastnn.warmup(model, batch_size=300)
+fill, late = shared.Slot.fill, []
+shared.Slot.fill = lambda slot: (late.append(slot.symbol), fill(slot))
+model.fit(np.zeros((700, 64)), np.zeros(700, int), epochs=1, batch_size=300, verbose=0)
+assert not late, late
+"""
+    assert output(code) == ""
+
+
 def read_only(array):
     array.flags.writeable = False
     return array

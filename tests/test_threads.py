@@ -229,9 +229,8 @@ def test_ctrl_c_while_a_team_is_called(event):
     does(f"""
 expected, calls = trained(), []
 def interrupt(frame, event, function):
-    steps = compiled.Trainer._steps.__code__, compiled.Trainer._lead_first.__code__
-    if event == {event!r} and frame.f_code in steps and function.__name__ == "lead":
-        calls.append(frame.f_locals["team"] if "team" in frame.f_locals else frame.f_locals["job"][6])
+    if event == {event!r} and frame.f_code is compiled.Trainer._lead_to_its_end.__code__ and function.__name__ == "lead":
+        calls.append(frame.f_locals["job"][6])
         if len(calls) == 3:
             sys.setprofile(None)
             raise KeyboardInterrupt
@@ -337,6 +336,48 @@ assert 0 < len(begun) == len(set(begun)), begun
 shared.Slot.fill = fill
 model.fit(x, y, epochs=1, batch_size=64, verbose=0)
 """)
+
+
+@POSIX
+def test_ctrl_c_before_a_last_batch_of_few():
+    """It waits where compiled code asks for functions that the batches before had no need of, and is not lost there."""
+    does("""
+compiled.SECONDS = 10  # all batches but the first in one call
+n, batch = 3_000_000, 300
+x, y = np.zeros((n + 5, 4), np.float32), np.zeros(n + 5, int)
+model = fastnn.Sequential(fastnn.Dense(32, "tanh"), fastnn.Dense(5), input_shape=4)
+steps = compiled.Trainer._steps
+def watched(self, lead, x, y, order, begin, end):
+    if end * batch > n:
+        threading.Timer(0.002, os.kill, (os.getpid(), signal.SIGINT)).start()
+    return steps(self, lead, x, y, order, begin, end)
+compiled.Trainer._steps = watched
+history = model.fit(x, y, epochs=3, batch_size=batch, verbose=0)
+assert history.interrupted and "loss" not in history
+""")
+
+
+@POSIX
+def test_ctrl_c_amid_the_compiler():
+    """It is raised behind it: Numba would go on with lists that it has read half of."""
+    does(
+        """
+def interrupt(frame, event, argument):
+    if frame.f_code.co_name == "stream_list":
+        sys.setprofile(None)
+        os.kill(os.getpid(), signal.SIGINT)
+sys.setprofile(interrupt)
+try:
+    kernels.relu(x)
+    time.sleep(5)
+except KeyboardInterrupt:
+    pass
+assert sys.getprofile() is None
+assert kernels.softmax_cross_entropy(x, y) > 0
+trained()
+""",
+        FASTNN_CACHE_DIR="",
+    )
 
 
 def test_other_threads_go_on():

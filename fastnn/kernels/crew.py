@@ -15,10 +15,10 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastnn.kernels.calls import call_symbol, name_address
+from fastnn.kernels.interrupts import uninterrupted
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import integers_at
 from fastnn.kernels.memory import element_size, read_integers
-from fastnn.kernels.shared import uninterrupted
 from fastnn.kernels.team import PATIENCE, give_way, look, put, swap
 from fastnn.kernels.train import FIELDS, STEP, run_at
 from fastnn.kernels.whole import by_address

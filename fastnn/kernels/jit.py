@@ -28,6 +28,7 @@ from fastnn.arguments import ArrayKind, Contract, Facts, Function
 from fastnn.kernels.boxing import arrays_come_and_go
 from fastnn.kernels.cache import DiskCache, directory
 from fastnn.kernels.entry import Kind, Kinds, defaults_of, entry_of, parameters_of, written_out
+from fastnn.kernels.interrupts import until_it_returns
 from fastnn.kernels.linking import Lean, Part, made_as, undisturbed
 
 if config.DISABLE_JIT:  # kernels exist in compiled code only: without it they would fail one by one, in Numba's words
@@ -120,7 +121,7 @@ class Kept(CPUDispatcher):
         self._cache = DiskCache(function, options, announce)
 
     def compile(self, sig: Any) -> Any:
-        with undisturbed():
+        with until_it_returns(), undisturbed():
             return super().compile(sig)
 
 

@@ -11,16 +11,11 @@ an address callers may give an array: it stands for its first element's, and sta
 nobody sees to for an address alone.
 """
 
-import _thread
 import ctypes
 import functools
 import os
-import signal
-import threading
-import time
 import typing
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -32,6 +27,7 @@ from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import AbstractTemplate, infer_global
 
 from fastnn.kernels.calls import call_by_address, name_address
+from fastnn.kernels.interrupts import uninterrupted
 from fastnn.kernels.jit import INTERNAL, Kept
 
 FLOATS = types.float32, types.float64
@@ -56,74 +52,6 @@ class Slot:
             self.dispatcher.compile(self.signature.args)
             result = self.dispatcher.overloads[self.signature.args]
             self._address.value = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
-
-
-def uninterrupted(action: Callable[[], None]) -> None:
-    """Do what compiled code asks of Python. It may be begun anew, but not once it is done.
-
-    No exception passes through compiled code, so Ctrl-C is put off until it is done: `until_it_returns` raises it then or,
-    without that, another thread sends it again, for here it would be raised at once.
-    """
-    came = Noted()
-    done = False
-    while True:
-        try:
-            if not done:
-                with _put_off(came):
-                    action()
-                    done = True
-            if came:
-                _pass_on()
-            return
-        except KeyboardInterrupt:  # in the moment before it is put off, or behind it
-            came.append(signal.SIGINT)
-
-
-@contextmanager
-def until_it_returns() -> Iterator[None]:
-    """Around a call of compiled code that may ask for much: Ctrl-C is raised behind it, wherever amid it it came.
-
-    Without it, Ctrl-C that comes just where compiled code begins to ask is lost, after words of Python's about it.
-    """
-    came = Noted()
-    with _put_off(came):
-        yield
-    if came:
-        _thread.interrupt_main()
-
-
-class Noted(list[int]):
-    """A handler that raises nothing: the signals that came."""
-
-    def __call__(self, number: int, frame: object) -> None:
-        self.append(number)
-
-
-@contextmanager
-def _put_off(came: Noted) -> Iterator[None]:
-    """Note that Ctrl-C came, and do not raise it: amid the compiler it would be lost, or the compiler's work."""
-    handler = signal.getsignal(signal.SIGINT)
-    if threading.current_thread() is not threading.main_thread() or not callable(handler):
-        yield
-        return
-    signal.signal(signal.SIGINT, came)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, handler)
-
-
-def _pass_on() -> None:
-    handler = signal.getsignal(signal.SIGINT)
-    if isinstance(handler, Noted):
-        handler.append(signal.SIGINT)
-    else:
-        _thread.start_new_thread(_send_again, ())  # threading's own would wait here for its beginning
-
-
-def _send_again() -> None:
-    time.sleep(0.01)
-    _thread.interrupt_main()
 
 
 @ctypes.CFUNCTYPE(None, ctypes.c_int64)
