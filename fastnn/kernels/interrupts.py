@@ -37,10 +37,12 @@ def until_it_returns() -> Iterator[None]:
     it would be lost, after words of Python's about it.
     """
     came = Noted()
-    with _put_off(came):
-        yield
-    if came:
-        _thread.interrupt_main()
+    try:
+        with _put_off(came):
+            yield
+    finally:  # behind an error, too
+        if came:
+            _thread.interrupt_main()
 
 
 class Noted(list[int]):
