@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fastnn import backend, losses, optimizers, plan, threads
-from fastnn.constants import LOSS_CODES
+from fastnn.constants import BATCH, LOSS_CODES
 from fastnn.layers import Dropout, Flatten
 from fastnn.layers.base import check_count
 from fastnn.losses import Loss
@@ -155,18 +155,19 @@ def warmup(
     optimizer: Optimizer | None = None,
     batch_size: int = 64,
 ) -> None:
-    """Compile, or load from disk, all that `fit` and `predict` will call for this model; the model stays as it is.
+    """Compile, or load from disk, all that `fit`, `evaluate` and `predict` will call; the model stays as it is.
 
     Without it the first step does so. The loss, the kind of optimiser and the batch size are what `fit` will get: other
-    functions than for few samples may be the fastest for many.
+    functions than for few samples may be the fastest for many. The batches of the other two are of their usual size.
     """
     if not hasattr(model, "fit") or not hasattr(model, "input_shape"):
         raise TypeError(f"model: expected a fastnn.Sequential, got {model!r}")
     found, twin = losses.find(loss), copy.deepcopy(model)
     shape = () if found.labels else model.output_shape
     check_count("batch_size", batch_size)
-    samples = batch_size + 2  # a batch, and one of few
+    samples = max(batch_size, BATCH) + 2  # a batch, and one of few
     x = np.zeros((samples, *model.input_shape), model.dtype)
     y = np.zeros((samples, *shape), np.int64 if found.labels else model.dtype)
-    twin.fit(x, y, found, copy.copy(optimizer), epochs=1, batch_size=batch_size, verbose=0)
-    twin.predict(x)
+    few = slice(batch_size + 2)
+    twin.fit(x[few], y[few], found, copy.copy(optimizer), epochs=1, batch_size=batch_size, verbose=0)
+    twin.evaluate(x, y)

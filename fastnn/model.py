@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from fastnn import compiled, files, losses, training
+from fastnn.constants import BATCH
 from fastnn.layers import Layer, Shape
 from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
@@ -159,7 +160,7 @@ class Sequential:
         """
         return compiled.network(self, loss, optimizer)
 
-    def predict(self, x: ArrayLike, batch_size: int = 256) -> Floats:
+    def predict(self, x: ArrayLike, batch_size: int = BATCH) -> Floats:
         """a^[L] (n, *output_shape) for x (n, *input_shape): the logits, where the last layer has no activation."""
         samples = training.samples("x", x, self.input_shape)
         predicted = np.empty((len(samples), *self.output_shape), self.dtype)
@@ -167,7 +168,7 @@ class Sequential:
             predicted[batch] = self.forward(training.batch_of(samples, batch, self.dtype))
         return predicted
 
-    def evaluate(self, x: ArrayLike, y: ArrayLike, loss: str | Loss | None = None, batch_size: int = 256) -> Evaluation:
+    def evaluate(self, x: ArrayLike, y: ArrayLike, loss: str | Loss | None = None, batch_size: int = BATCH) -> Evaluation:
         """The mean cost and the accuracy on x (n, *input_shape) and y.
 
         loss  by default the one the model was fitted with; for a model that never was, softmax_cross_entropy where y is

@@ -360,16 +360,22 @@ def test_warmup_leaves_the_model_alone():
     assert model.loss is None
 
 
-def test_warmup_compiles_all():
-    """For batches of many and of few: nothing is left to `fit`."""
-    code = """
+@pytest.mark.parametrize("batch", [8, 300])
+@pytest.mark.parametrize("layers", ['fastnn.Dense(16, "tanh"), ', "fastnn.Conv2D(32, 3), fastnn.Flatten(), "])
+def test_warmup_compiles_all(layers, batch):
+    """For batches of many and of few: nothing is left to `fit`, `evaluate` and `predict`."""
+    code = f"""
 import numpy as np, fastnn
 from fastnn.kernels import shared
-model = fastnn.Sequential(fastnn.Dense(16, "tanh"), fastnn.Dense(10), input_shape=64)
-fastnn.warmup(model, batch_size=300)
+shape = (16, 8, 8) if "Conv" in {layers!r} else 64
+model = fastnn.Sequential({layers}fastnn.Dense(10), input_shape=shape)
+fastnn.warmup(model, batch_size={batch})
 fill, late = shared.Slot.fill, []
 shared.Slot.fill = lambda slot: (late.append(slot.symbol), fill(slot))
-model.fit(np.zeros((700, 64)), np.zeros(700, int), epochs=1, batch_size=300, verbose=0)
+x, y = np.zeros((700, *model.input_shape)), np.zeros(700, int)
+model.fit(x, y, epochs=1, batch_size={batch}, validation_data=(x, y), verbose=0)
+model.evaluate(x, y)
+model.predict(x)
 assert not late, late
 """
     assert output(code) == ""
