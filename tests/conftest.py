@@ -1,5 +1,9 @@
-"""What pytest collects: the files that are about compiled code only where the backend compiles, so that numba stays away."""
+"""What pytest collects, and a cache for each test that asks for one.
 
+The files that are about compiled code are collected only where the backend compiles, so that numba stays away.
+"""
+
+import pytest
 from hypothesis import settings
 
 from fastnn import backend
@@ -10,6 +14,8 @@ settings.load_profile("quick")
 
 NUMBA_ONLY = [
     "test_cache.py",
+    "test_cache_folder.py",
+    "test_compiled.py",
     "test_conv_engine.py",
     "test_elementary.py",
     "test_entry.py",
@@ -17,6 +23,7 @@ NUMBA_ONLY = [
     "test_fuzz.py",
     "test_gemm.py",
     "test_guards.py",
+    "test_interrupts.py",
     "test_loops.py",
     "test_namespace.py",
     "test_network_errors.py",
@@ -34,3 +41,12 @@ NUMBA_ONLY = [
 ]
 
 collect_ignore = [] if backend.name == "numba" else NUMBA_ONLY
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """An empty directory that is the cache, also of this process."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("FASTNN_CACHE_DIR", str(folder))
+    monkeypatch.setenv("FASTNN_QUIET", "1")
+    return folder

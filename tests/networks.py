@@ -64,3 +64,9 @@ def digits(n):
     """The first n of the digits that ship with the package."""
     x, y = datasets.load_digits()
     return x[:n], y[:n]
+
+
+def batch(model, m, loss, seed=1):
+    """As compiled code takes it."""
+    x, y = samples(model, m, loss, seed)
+    return x.astype(model.dtype), y if y.dtype.kind == "i" else y.astype(model.dtype)
