@@ -9,7 +9,8 @@ from numba import njit
 
 from fastnn import kernels, reference
 from fastnn.constants import ACTIVATION_CODES, AUTO, DIRECT, WINOGRAD
-from fastnn.kernels.winograd import PATCH_BYTES, takes, windows_bytes
+from fastnn.kernels.windows import windows_bytes
+from fastnn.kernels.winograd import PATCH_BYTES, takes
 from fastnn.kernels.winograd_theta import NEAR_BYTES, theta_bytes, theta_takes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")  # NumPy's word on infinity - infinity

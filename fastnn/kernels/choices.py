@@ -11,6 +11,7 @@ from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Images, Sizes, Window, halo, phases, plane_of, reached
 from fastnn.kernels.sample_lanes import RING_BYTES, least_bytes, shape_of
 from fastnn.kernels.shared import shared
+from fastnn.kernels.single_cells import can_be_cells
 from fastnn.kernels.weights import LOW, rows_of_time
 from fastnn.kernels.winograd import PEAK, can_be, sample_cycles, takes
 
@@ -143,11 +144,15 @@ def _samples_cycles(back, sizes, window, zero):
 
 @compiled
 def _can_take_samples(back, algorithm, sizes, window, zero):
-    """Whether `sum_samples` is right for these windows: few rows k would leave most of a tile unused."""
+    """Whether `sum_samples` is right for these windows: few rows k would leave most of a tile unused, and for windows of one
+    cell there is `sum_cells`.
+    """
     _, C, K, H, W, H_out, W_out = shape = shape_of(back, sizes)
     if algorithm == WINOGRAD or window[0] * window[1] > BLOCK or C * K * H * W * H_out * W_out == 0:
         return False
-    return algorithm == SAMPLES or (K > LOW and least_bytes(back, shape, window, zero) <= RING_BYTES)
+    if algorithm == SAMPLES:
+        return True
+    return K > LOW and least_bytes(back, shape, window, zero) <= RING_BYTES and not can_be_cells(shape, window, zero)
 
 
 @shared

@@ -18,6 +18,8 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
     samples  where they are many and it may be faster to have one in each lane (choices.py), of V bytes a vector, a weight in
              whole tiles of rows, and max(RING_BYTES, r W (C + 2) V) + CELL_BYTES + 10 W' V + 32 W' + 32 KB, where a row of
              results meets r rows of cells: D_h (f_h - 1) + 1, or D_h (f_h - 1) / S_h + 2 of dz
+    windows of one cell, of stride 1 and without padding
+             40 KB in the place of planes, if these are less, and theta in whole tiles of rows
     single channels, depthwise
              COPY_BYTES, and S_w (8 S_h + (f_h - 1) D_h + 1) rows of W' + (f_w - 1) D_w / S_w cells and a vector, and for
              each tap, in whole tiles, a vector and 8
@@ -42,7 +44,7 @@ from fastnn.kernels.overlap import apart
 from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.theta_gradient import bias_gradient
 from fastnn.kernels.weights import pack_weights, packed_weights
-from fastnn.kernels.winograd import windows_bytes, windows_summed
+from fastnn.kernels.windows import windows_bytes, windows_summed
 from fastnn.kernels.winograd_theta import theta_bytes, theta_summed
 
 

@@ -16,7 +16,8 @@ from fastnn.kernels.scatter import scatter, scatter_bytes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.weights import pack_weights, packed_weights
-from fastnn.kernels.winograd import can_be, windows_bytes, windows_summed
+from fastnn.kernels.windows import windows_bytes, windows_summed
+from fastnn.kernels.winograd import can_be
 
 
 @shared

@@ -79,7 +79,7 @@ def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, ou
     samples, rows, step_c, step_h = copied_part(sizes, window, zero)
     source, copies = (room[5], C * step_c, step_c, step_h, size), P_h != 0 or P_w != 0 or image[4] != size
     if not copies:
-        samples, rows, source = m, H_out, image
+        samples, rows, source = max(1, m), H_out, image
     for place in range(room[0], room[1], width * size):
         store(tile(zero, 1, 1), place, 0, 0, None)
     if copies:

@@ -17,7 +17,7 @@ Tuples as in planes.py and correlate.py; `where` are addresses in scratch (`_lay
 import numpy as np
 
 from fastnn.constants import DIRECT, IDENTITY, WINOGRAD
-from fastnn.kernels.correlate import Weights, correlate, correlate_bytes
+from fastnn.kernels.correlate import Weights, correlate
 from fastnn.kernels.forms import form, full_rows, lanes, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
@@ -88,25 +88,15 @@ def takes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
 
 
 @compiled
-def windows_bytes(sizes, window, algorithm, zero):
-    """The scratch of `windows_summed`, for so many samples or fewer: `takes` is true of some only if a sample is faster."""
-    most = correlate_bytes(sizes, window, zero)
+def winograd_bytes(sizes, window, algorithm, zero):
+    """What `winograd` needs beside the scratch of `correlate`, for so many samples or fewer: `takes` is true of some only if
+    a sample is faster.
+    """
     if can_be(algorithm, sizes, window, zero):
         fewer, direct = sample_cycles(sizes, window, zero)
         if algorithm == WINOGRAD or fewer < direct:
-            most += _layout(0, sizes, zero)[5] + LINE
-    return most
-
-
-@compiled
-def windows_summed(algorithm, sizes, window, image, weights, out, scratch, zero):
-    """What `correlate` computes, by `winograd` where that is faster and cells of a row are neighbours."""
-    size = element_size(zero)
-    can = image[4] == size and out[4] == size and can_be(algorithm, sizes, window, zero)
-    if can and takes(algorithm, sizes, window, zero) != 0:
-        winograd(sizes, window, image, weights, out, scratch, zero)
-    else:
-        correlate(sizes, window, image, weights, out, scratch, zero)
+            return _layout(0, sizes, zero)[5] + LINE
+    return 0
 
 
 @compiled
