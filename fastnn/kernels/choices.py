@@ -5,14 +5,14 @@ Tuples as in planes.py. `back` is 1 for da, whose sizes and window are the forwa
 
 from fastnn.constants import SAMPLES, WINOGRAD
 from fastnn.kernels.dots import BLOCK
-from fastnn.kernels.forms import full_rows, lanes, most_rows
+from fastnn.kernels.forms import full_rows, lanes, most_rows, wide_rows
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Images, Sizes, Window, halo, phases, plane_of, reached
 from fastnn.kernels.sample_lanes import RING_BYTES, least_bytes, shape_of
 from fastnn.kernels.shared import shared
 from fastnn.kernels.single_cells import can_be_cells
-from fastnn.kernels.weights import LOW, rows_of_time
+from fastnn.kernels.weights import LOW, are_wide, rows_of_time
 from fastnn.kernels.winograd import PEAK, can_be, sample_cycles, takes
 
 # Cycles, as measured: of `sum_samples`, to turn a vector, and of a tile's rows k of a cell beside their products; of
@@ -22,10 +22,9 @@ COPY_CYCLES, PUT_CYCLES = (5, 10, 40), (0, 20, 60)
 # Of what a row of results needs, with its weights: where it is more, which leaves no room for them in a second-level cache
 # of 1 MB, vectors take twice as long to turn.
 NEAR_BYTES = 512 * 1024
-# `sum_samples` takes seconds to compile: for these it must be faster by more than what is uncertain here, and save a quarter
-# of a millisecond a call, which 20,000 calls make up for. LeNet's second layer would save less with slices of 32 samples,
-# and its first step took a third longer.
-MARGIN, LEAST_CYCLES = 0.92, 1e6
+# `sum_samples` takes 2 s to compile: for these it must be faster by more than what is uncertain here, and save 15 us a call,
+# which 150,000 calls make up for. LeNet's da of 16 samples saves twice as much, its epoch of 60,000 images a seventh.
+MARGIN, LEAST_CYCLES = 0.92, 5e4
 
 
 @compiled
@@ -133,7 +132,8 @@ def _samples_cycles(back, sizes, window, zero):
     shape = shape_of(back, sizes)
     _, C, K, H, W, H_out, W_out = shape
     tiles = -(-K // full_rows(zero))
-    products = 1.0 * _inside(0, sizes, window) * _inside(1, sizes, window) * C * tiles * full_rows(zero)
+    rows = wide_rows(zero) if are_wide(K, zero) else tiles * full_rows(zero)
+    products = 1.0 * _inside(0, sizes, window) * _inside(1, sizes, window) * C * rows
     read = min(H, H_out * window[0] * window[2] if back else H_out * window[0])
     turned = 1.0 * TURN_CYCLES * (C * read * W + K * H_out * W_out)
     weights = C * K * window[0] * window[1] * element_size(zero)

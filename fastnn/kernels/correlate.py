@@ -13,7 +13,18 @@ Tuples as in planes.py, and
 
 from fastnn.constants import IDENTITY
 from fastnn.kernels.dots import BLOCK
-from fastnn.kernels.forms import form, full_rows, half_rows, lanes, low_form, vectors_of, zero_of, zeros
+from fastnn.kernels.forms import (
+    form,
+    full_rows,
+    half_rows,
+    lanes,
+    low_form,
+    vectors_of,
+    wide_form,
+    wide_rows,
+    zero_of,
+    zeros,
+)
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import load_apart, store_apart
 from fastnn.kernels.memory import element_size, read, read_integer, write
@@ -38,7 +49,7 @@ from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, prefetch, rank_one, spread, store, tile
-from fastnn.kernels.weights import LOW
+from fastnn.kernels.weights import LOW, are_wide
 
 Weights = tuple[int, int, int, int]
 Packed = tuple[int, int, int]
@@ -131,6 +142,8 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
                         _cells_of_few(some, packed, target, where, block, zero)
                     elif half_rows(zero) >= K:
                         _cells_of_half(some, packed, target, where, block, zero)
+                    elif are_wide(K, zero):
+                        _cells_of_wide(some, packed, target, where, block, zero)
                     else:
                         _cells_of_full(some, packed, target, where, block, zero)
             if weights[3] != IDENTITY:  # rows of `out` are contiguous then; its cells are in the cache still
@@ -155,8 +168,19 @@ def _cells_of_half(sizes: Sizes, weights: Packed, out: Images, room: Room, block
 
 
 @shared
+def _cells_of_wide(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
+    _cells(wide_form(zero), form(zero, wide_rows(zero), 1), sizes, weights, out, room, block)
+
+
+@shared
 def _cells_of_full(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
     _cells(form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1), sizes, weights, out, room, block)
+
+
+@compiled
+def _vectors(K, zero):
+    """Of the tile for so many rows, or a multiple."""
+    return LOW_VECTORS if K <= LOW else vectors_of(wide_form(zero)) if are_wide(K, zero) else VECTORS
 
 
 @compiled
@@ -167,8 +191,7 @@ def _edges(sizes, window, row, zero):
     """
     m, C, K, H, _, rows, W_out = sizes
     f_h, f_w, S_h, _, P_h, _, D_h, _ = window
-    vectors = LOW_VECTORS if K <= LOW else VECTORS
-    if C * f_h * f_w > BLOCK or vectors * lanes(zero) > 2 * m * W_out:
+    if C * f_h * f_w > BLOCK or _vectors(K, zero) * lanes(zero) > 2 * m * W_out:
         return 0, m * rows * W_out, (0, 0, 0, 0, 0)
     top = row * S_h - P_h
     first, behind = reached(H - (f_h - 1) * D_h, rows, top, S_h)
@@ -180,7 +203,7 @@ def _sweep(sizes, window, zero):
     """Cells that meet all K before the next ones do: whole tiles whose part of the planes is SWEEP_BYTES."""
     m, C, K, _, _, _, W_out = sizes
     kinds, beyond = phases(window[0], window[2], window[6]) * window[1], halo(window[0], window[2], window[6])
-    wide = (LOW_VECTORS if K <= LOW else VECTORS) * lanes(zero)
+    wide = _vectors(K, zero) * lanes(zero)
     cells = SWEEP_BYTES // (max(C, 1) * kinds * element_size(zero)) - beyond * m * W_out
     return max(1, cells // wide) * wide
 

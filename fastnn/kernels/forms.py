@@ -7,6 +7,8 @@ form(zero, rows, vectors)                     which tile is meant: unlike a tile
 low_form(zero, rows)                          few rows and as many vectors as the registers hold, 8 at most
 long_form(zero, rows)                         few rows, and 9 vectors, or as many as `products` has registers for
 tall_form(zero)                               two vectors a row and as many of them as the largest tile has
+wide_rows(zero), wide_form(zero)              a constant, three quarters of full_rows, and as many vectors a row as there is
+                                              room for: 6 x 4 of 32 registers, for what would leave a quarter of 8 x 3 empty
 zeros(form)                                   a tile of that form, all zeros
 rows_of, vectors_of(form)                     constants: of the tile, of a row
 zero_of(form)                                 a constant: 0 of the tile's dtype
@@ -86,6 +88,19 @@ def long_form(typing_context, zero, rows):
 @intrinsic
 def tall_form(typing_context, zero):
     result = Form(Tile(zero, full_rows_of(registers()[1]) * VECTORS // 2, 2))
+    return result(zero), lambda context, builder, signature, args: context.get_dummy_value()
+
+
+@constant
+def wide_rows(zero):
+    return full_rows_of(registers()[1]) * 3 // 4
+
+
+@intrinsic
+def wide_form(typing_context, zero):
+    count = registers()[1]
+    rows = full_rows_of(count) * 3 // 4
+    result = Form(Tile(zero, rows, (count - 1) // (rows + 1)))
     return result(zero), lambda context, builder, signature, args: context.get_dummy_value()
 
 

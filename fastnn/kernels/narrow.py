@@ -20,7 +20,7 @@ from fastnn.kernels.narrow_tiles import (
     sigmoid_back_at,
     sums_over_samples,
     tanh_back_at,
-    times_block,
+    times_blocks,
     unchanged,
     write_ones,
 )
@@ -63,23 +63,22 @@ def narrow_forward_at(frame: Frame, number: int, first: int, rows: int, zero: fl
     """(2), (3) a^[number - 1] -> a^[number]."""
     table, layer, size, row = frame[0], row_of(frame[0], number), element_size(zero), row_bytes(zero)
     g, n_in, n_out = layer[plan.G], layer[plan.N_IN], layer[plan.N_OUT]
-    left = (frame[3] + layer[plan.THETA] * size, size, n_out * size)
+    bias = frame[3] + layer[plan.THETA] * size
     a, z, out = inputs_of(frame, number, first, zero), z_of(frame, number, first, zero), result(frame, number, first, zero)
     if not joins(table, number - 1):
         into_blocks(rows, n_in, result(frame, number - 1, first, zero), 1, a, zero)
-    if joins(table, number):
-        for _ in range(0, rows, block_samples(zero)):
-            times_block(n_out, 1 + n_in, left, a, z + row, 0, unchanged, zero)
-            write_ones(out, zero)
-            activate(g, z + row, out + row, n_out * block_samples(zero), zero)
-            a, z, out = a + (1 + n_in) * row, z + (1 + n_out) * row, out + (1 + n_out) * row
+    blocks, joined = -(-rows // block_samples(zero)), joins(table, number)
+    left, inputs = (bias + n_out * size, size, n_out * size), (a + row, (1 + n_in) * row)
+    target = (z + row, (1 + n_out) * row) if joined else (frame[6], n_out * row)
+    times_blocks(blocks, (n_out, n_in), left, bias, inputs, target, (0, 0), unchanged, zero)
+    if not joined:
+        out_of_blocks(rows, n_out, frame[6], z, zero)
+        activate(g, z, out, rows * n_out, zero)
         return
-    blocks = frame[6]
-    for _ in range(0, rows, block_samples(zero)):
-        times_block(n_out, 1 + n_in, left, a, blocks, 0, unchanged, zero)
-        a, blocks = a + (1 + n_in) * row, blocks + n_out * row
-    out_of_blocks(rows, n_out, frame[6], z, zero)
-    activate(g, z, out, rows * n_out, zero)
+    for _ in range(blocks):
+        write_ones(out, zero)
+        activate(g, z + row, out + row, n_out * block_samples(zero), zero)
+        z, out = z + target[1], out + target[1]
 
 
 @shared

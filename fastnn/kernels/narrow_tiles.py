@@ -18,7 +18,19 @@ from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import VECTORS
-from fastnn.kernels.tiles import added, lane_sums, load, load_parts, products, rank_one, store, store_parts, tile, transposed
+from fastnn.kernels.tiles import (
+    added,
+    lane_sums,
+    load,
+    load_parts,
+    products,
+    rank_one,
+    spread,
+    store,
+    store_parts,
+    tile,
+    transposed,
+)
 
 # A slice of fewer blocks than this goes by rows: the last one may be nearly empty.
 LEAST_BLOCKS = 2
@@ -87,29 +99,38 @@ def write_ones(row, zero):
 
 
 @compiled
-def times_block(m, k, left, b, c, a, slope, zero):
-    """c = slope(left b, a) for one block: left is m x k, an address and its steps; b has k rows, c and a have m."""
+def times_blocks(blocks, counts, left, bias, b, c, a, slope, zero):
+    """c = slope(bias + left b, a), block by block: left is m x k, an address and its steps; a block of b has k rows, one of
+    c or a has m. b, c and a are addresses in the first block, and the steps to the next; bias is an address, or 0 for none.
+
+    All blocks meet some rows of left before the next rows: where they lie is then worked out once.
+    """
+    m, k = counts
     x, x_row, x_col = left
     for i in range(0, m, full_rows(zero)):
-        last = min(full_rows(zero), m - i) - 1
+        last, passed = min(full_rows(zero), m - i) - 1, i * row_bytes(zero)
+        rows, some = (x + i * x_row, x_row, x_col), bias + i * x_row if bias != 0 else 0
+        places = b, (c[0] + passed, c[1]), (a[0] + passed, a[1])
         if last < half_rows(zero):
-            _times_tile(form(zero, half_rows(zero), VECTORS), k, (x, x_row, x_col), last, b, c, a, slope)
+            _times_tile(form(zero, half_rows(zero), VECTORS), blocks, k, rows, last, some, places, slope)
         else:
-            _times_tile(form(zero, full_rows(zero), VECTORS), k, (x, x_row, x_col), last, b, c, a, slope)
-        x += full_rows(zero) * x_row
-        a += full_rows(zero) * row_bytes(zero)
-        c += full_rows(zero) * row_bytes(zero)
+            _times_tile(form(zero, full_rows(zero), VECTORS), blocks, k, rows, last, some, places, slope)
 
 
 @compiled
-def _times_tile(kind, k, left, last, b, c, a, slope):
-    zero, total = zero_of(kind), zeros(kind)
-    x, x_row, x_col = left
-    for _ in range(k):
-        total = rank_one(total, x, x_row, last, b, None)
-        x += x_col
-        b += row_bytes(zero)
-    store(slope(total, a, last, zero), c, row_bytes(zero), last, None)
+def _times_tile(kind, blocks, k, left, last, bias, places, slope):
+    zero, t = zero_of(kind), zeros(kind)
+    (x, x_row, x_col), ((b, b_step), (c, c_step), (a, a_step)) = left, places
+    for _ in range(blocks):
+        total, column, line = t, x, b
+        if bias != 0:
+            total = spread(t, bias, x_row, last)
+        for _ in range(k):
+            total = rank_one(total, column, x_row, last, line, None)
+            column += x_col
+            line += row_bytes(zero)
+        store(slope(total, a, last, zero), c, row_bytes(zero), last, None)
+        b, c, a = b + b_step, c + c_step, a + a_step
 
 
 @compiled
@@ -162,8 +183,7 @@ def plain_back_at(blocks: int, m: int, k: int, left: Place, dz: int, a: int, out
 @compiled
 def _back(blocks, m, k, left, dz, a, out, slope, zero):
     row = row_bytes(zero)
-    for block in range(blocks):
-        times_block(m, k, left, dz + block * k * row, out + block * m * row, a + (block * (1 + m) + 1) * row, slope, zero)
+    times_blocks(blocks, (m, k), left, 0, (dz, k * row), (out, m * row), (a + row, (1 + m) * row), slope, zero)
 
 
 @shared

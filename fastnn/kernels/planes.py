@@ -17,8 +17,6 @@ Numbers that go together are tuples:
             to the next; IN_PLACE, COPIED, or FRAMED: copied, where rows outside the image are 0 already
 """
 
-from math import gcd
-
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
@@ -44,7 +42,10 @@ NEAR_BYTES = 16 * 1024
 @compiled
 def phases(f, S, D):
     """How many kinds of rows or columns taps meet: those of one kind walk over the same ones."""
-    return 1 if S == 1 else min(f, S // gcd(S, D))
+    count = 1
+    while count < f and count * D % S != 0:  # S / gcd(S, D), if that is less than f: gcd itself took 0.1 s to compile
+        count += 1
+    return count
 
 
 @compiled

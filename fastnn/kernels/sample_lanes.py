@@ -6,8 +6,9 @@ met by itself: no lane is lost to the end of a row, no product is one with paddi
 stride costs nothing. What is lost is lanes without a sample.
 
 Back to da, cell o of an axis meets tap t at cell (o + P - t D) / S of dz, if that is whole, where forward it is
-o S + t D - P. Taps that one cell meets are `kinds` apart, and the cells that they meet `apart` (`met`). All columns that
-meet the same taps are a class, and a tile is some rows k of VECTORS columns of a class, or of one.
+o S + t D - P. Taps that one cell meets are `kinds` apart, and the cells that they meet `apart` (`_steps`). Columns with the
+same rest by S that meet the same taps are a class. A tile is some rows k of as many columns of a class as it has vectors, or
+of one.
 
 Tuples as in planes.py, and
     shape    m, C, K, H, W, H', W' of what is read and what is written: back, C and K, and the sizes, have changed places
@@ -16,7 +17,7 @@ Tuples as in planes.py, and
 """
 
 from fastnn.constants import IDENTITY
-from fastnn.kernels.forms import form, full_rows, lanes, zero_of, zeros
+from fastnn.kernels.forms import form, full_rows, lanes, vectors_of, wide_form, wide_rows, zero_of, zeros
 from fastnn.kernels.jit import compiled, exactly
 from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window, channels_of, line_apart, phases
@@ -26,12 +27,15 @@ from fastnn.kernels.sample_turns import deliver, fill, stage_step
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import spread
+from fastnn.kernels.weights import are_wide
 
-Weights = tuple[int, int, int, int]
+Four = tuple[int, int, int, int]
+Three = tuple[int, int, int]
+Room = tuple[tuple[int, int, int, int, int], tuple[int, int, int, int], tuple[int, int, int]]
 
 RING_BYTES = 512 * 1024  # of cells in the order of lanes, and
 CELL_BYTES = 128 * 1024  # of results: they stay in the second-level cache beside the weights
-FACTS = 4  # that are noted on a column: its first tap, how many, where the cell lies that this meets, and its results
+FACTS = 4  # that are noted on columns: the first tap, how many, where the cell lies that it meets, and results; all of each
 
 
 @compiled
@@ -42,37 +46,19 @@ def shape_of(back, sizes):
 
 
 @compiled
-def axis_of(back, axis, shape, window):
-    """Of an axis: how many cells are read, f, S, P, D, how far taps of a cell are apart, and the cells that they meet."""
-    f, S, P, D = window[axis], window[2 + axis], window[4 + axis], window[6 + axis]
-    kinds = phases(f, S, D) if back else 1
-    return shape[3 + axis], f, S, P, D, kinds, -max(1, kinds * D // S) if back else D
-
-
-@compiled
 def met(back, o, axis):
-    """The first tap that cell o meets, how many there are, and the cell at which it meets the first."""
-    n, f, S, P, D, kinds, apart = axis
-    if not back:
-        x = o * S - P
-        first = max(0, -(x // D))
-        return first, max(0, min(f - 1, (n - 1 - x) // D) + 1 - first), x + first * D
-    tap = 0
-    while tap < kinds and (o + P - tap * D) % S != 0:
-        tap += 1
-    if tap == kinds:
-        return 0, 0, 0
-    x = (o + P - tap * D) // S
-    first = max(0, -((n - 1 - x) // -apart))
-    behind = min((f - tap + kinds - 1) // kinds, x // -apart + 1)
-    return tap + first * kinds, max(0, behind - first), x + first * apart
+    """The first tap that cell o meets, how many there are, and the cell at which it meets the first.
 
-
-@compiled
-def _lowest(back, o, axis):
-    """No cell before this one is met from o on."""
-    _, f, S, P, D, _, _ = axis
-    return max(0, (o + P - (f - 1) * D) // S if back else o * S - P)
+    axis: how many cells are read, f, S, P, D.
+    """
+    n, f, S, P, D = axis
+    first, taps, x = 0, 0, 0
+    for tap in range(f):
+        place = o + P - tap * D if back else (o * S + tap * D - P) * S
+        if place % S == 0 and 0 <= place < n * S:
+            first, x = (first, x) if taps > 0 else (tap, place // S)
+            taps += 1
+    return first, taps, x
 
 
 @compiled
@@ -115,15 +101,18 @@ def samples_bytes(back, sizes, window, zero):
 
 @shared
 def sum_samples(
-    back: int, sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float
+    back: int, sizes: Sizes, window: Window, image: Images, weights: Four, out: Images, scratch: int, zero: float
 ) -> None:
     """All samples of one group; sizes and window are the forward pass's. Rows of image and out lie one behind the other."""
     shape = shape_of(back, sizes)
-    m, _, K, H, _, H_out, W_out = shape
-    size, width, axis = element_size(zero), lanes(zero), axis_of(back, 0, shape, window)
+    m, _, K, H, W, H_out, W_out = shape
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    size, width, axis = element_size(zero), lanes(zero), (H, f_h, S_h, P_h, D_h)
     room = _layout(scratch, back, shape, window, zero)
     kept, rows, together = room[2]
-    _note_columns(back, shape, window, room)
+    steps_h, steps_w = _steps(back, f_h, S_h, D_h), _steps(back, f_w, S_w, D_w)
+    steps = (steps_h[0], steps_h[1], steps_w[0], steps_w[1])
+    _note_columns(back, W_out, (W, f_w, S_w, P_w, D_w), room)
     for n in range(0, m, width):
         samples, filled = min(width, m - n), 0
         source = (image[0] + n * image[1], image[1], image[2])
@@ -133,12 +122,16 @@ def sum_samples(
                 count = min(together, K - k)
                 for row in range(some):
                     tap, taps, y = met(back, i + row, axis)
-                    if taps > 0 and max(y, y + (taps - 1) * axis[6]) >= filled:
-                        lowest = _lowest(back, i + row, axis)
+                    if taps > 0 and max(y, y + (taps - 1) * steps[1]) >= filled:
+                        lowest = (i + row + P_h - (f_h - 1) * D_h) // S_h if back else (i + row) * S_h - P_h
+                        lowest = max(0, lowest)  # no cell before this one is met from here on
                         until = min(H, lowest + kept)
                         fill((max(filled, lowest), until), source, samples, shape, room, zero)
                         filled = until
-                    _sum_row((back, tap, taps, y), row, (k, count), shape, window, weights, room, zero)
+                    if are_wide(K, zero):
+                        _row_of_wide((tap, taps, y), steps, (row, k, count), shape, window, weights, room, zero)
+                    else:
+                        _row_of_full((tap, taps, y), steps, (row, k, count), shape, window, weights, room, zero)
                 target = (out[0] + n * out[1] + k * out[2] + i * W_out * size, out[1], out[2])
                 deliver((samples, count, some * W_out), target, room, zero)
                 if weights[3] != IDENTITY:
@@ -146,78 +139,83 @@ def sum_samples(
 
 
 @compiled
-def _note_columns(back, shape, window, room):
+def _steps(back, f, S, D):
+    """How far taps of a cell are apart, along an axis, and the cells that they meet."""
+    kinds = phases(f, S, D) if back else 1
+    return kinds, -max(1, kinds * D // S) if back else D
+
+
+@compiled
+def _note_columns(back, W_out, axis, room):
     """Note what columns meet, those of a class one after the other."""
-    (cells, results, notes, _, _), (step, _, out_step, _), _ = room
-    axis, place = axis_of(back, 1, shape, window), notes
-    for first in range(shape[6]):
-        tap, taps, _ = met(back, first, axis)
-        known = notes
-        while known < place and (read_integer(known) != tap or read_integer(known + 8) != taps):
-            known += 8 * FACTS
-        if known < place:
-            continue
-        for j in range(first, shape[6]):
-            one, count, x = met(back, j, axis)
-            if one == tap and count == taps:
-                write_integer(tap, place)
-                write_integer(taps, place + 8)
-                write_integer(cells + x * step, place + 16)
-                write_integer(results + j * out_step, place + 24)
-                place += 8 * FACTS
+    (cells, results, place, _, _), (step, _, out_step, _), _ = room
+    apart, line = axis[2] if back else 1, 8 * W_out
+    for first in range(apart):
+        for j in range(first, W_out, apart):
+            tap, taps, x = met(back, j, axis)
+            write_integer(tap, place)
+            write_integer(taps, place + line)
+            write_integer(cells + x * step, place + 2 * line)
+            write_integer(results + j * out_step, place + 3 * line)
+            place += 8
+
+
+# Each tile by itself, so that a network has only those compiled that it runs.
+@shared
+def _row_of_wide(
+    taps: Three, steps: Four, part: Three, shape: Sizes, window: Window, weights: Four, room: Room, zero: float
+) -> None:
+    _sum_row(wide_form(zero), form(zero, wide_rows(zero), 1), taps, steps, part, shape, window, weights, room)
+
+
+@shared
+def _row_of_full(
+    taps: Three, steps: Four, part: Three, shape: Sizes, window: Window, weights: Four, room: Room, zero: float
+) -> None:
+    _sum_row(
+        form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1), taps, steps, part, shape, window, weights, room
+    )
 
 
 @compiled
-def _sum_row(rows, row, some_k, shape, window, weights, room, zero):
-    """One row of results, class by class."""
-    back, _, _, _ = rows
+def _sum_row(wide, narrow, taps_h, steps, part, shape, window, weights, room):
+    """Some k of one row of results, class by class: as many columns at a time as a tile has vectors, then one."""
     (_, _, notes, _, _), (_, _, _, out_h), _ = room
-    axis, j = axis_of(back, 1, shape, window), 0
-    size, full, C, cells = element_size(zero), full_rows(zero), shape[1], window[0] * window[1]
+    row, first_k, count = part
+    zero, j, line = zero_of(wide), 0, 8 * shape[6]
+    size, full, terms = element_size(zero), full_rows(zero), shape[1] * window[0] * window[1]
     while j < shape[6]:
-        tap, taps, facts, first = read_integer(notes), read_integer(notes + 8), notes, j
-        while j < shape[6] and read_integer(notes) == tap and read_integer(notes + 8) == taps:
-            notes += 8 * FACTS
+        tap, taps, first = read_integer(notes + 8 * j), read_integer(notes + line + 8 * j), j
+        while j < shape[6] and read_integer(notes + 8 * j) == tap and read_integer(notes + line + 8 * j) == taps:
             j += 1
-        terms = _terms(rows, (tap, taps, axis), shape, window, room, zero)
-        for k in range(some_k[0], some_k[0] + some_k[1], full):
-            last = min(full, some_k[0] + some_k[1] - k) - 1
-            above, bias = weights[0] + k * C * cells * size, (weights[1] + k * weights[2], weights[2])
-            offset = row * out_h + (k - some_k[0]) * lanes(zero) * size
-            _sum_columns(facts, j - first, terms, above, bias, offset, last, zero)
+        sums = _terms(taps_h, (tap, taps), steps, shape, window, room, zero)
+        for k in range(first_k, first_k + count, full):
+            last, column = min(full, first_k + count - k) - 1, first
+            above, bias = weights[0] + k * terms * size, (weights[1] + k * weights[2], weights[2])
+            offset = row * out_h + (k - first_k) * lanes(zero) * size
+            while column < j:
+                place = notes + 2 * line + 8 * column
+                if column + vectors_of(wide) <= j:
+                    places, targets = read_integers(place, vectors_of(wide)), read_integers(place + line, vectors_of(wide))
+                    _run(wide, sums, above, bias, places, targets, offset, last)
+                    column += vectors_of(wide)
+                else:
+                    _run(narrow, sums, above, bias, read_integers(place, 1), read_integers(place + line, 1), offset, last)
+                    column += 1
 
 
 @compiled
-def _terms(rows, columns, shape, window, room, zero):
+def _terms(rows, columns, steps, shape, window, room, zero):
     """Channels, of a group and in all; how many taps there are; where the first finds its weights in a group of one channel,
     along both axes, and steps; where it finds its cells, and steps; the ring's bytes; the step from channel to channel.
     """
-    back, tap_h, taps_h, y = rows
-    tap_w, taps_w, (_, _, _, _, _, kinds_w, apart_w) = columns
+    (tap_h, taps_h, y), (tap_w, taps_w), (kinds_h, apart_h, kinds_w, apart_w) = rows, columns, steps
     _, (step, step_h, _, _), (kept, _, _) = room
-    _, _, _, _, _, kinds_h, apart_h = axis_of(back, 0, shape, window)
     weight, f_w = full_rows(zero) * element_size(zero), window[1]
     line = y % kept * step_h if taps_h > 0 else 0
     above = (tap_h * f_w * weight, kinds_h * f_w * weight, tap_w * weight, kinds_w * weight)
     channels = (channels_of(shape[1], window[0], f_w), shape[1], f_w * weight, window[0] * f_w * weight)
     return channels, (taps_h, taps_w), above, (line, apart_h * step_h, apart_w * step, kept * step_h)
-
-
-@compiled
-def _sum_columns(notes, count, terms, above, bias, offset, last, zero):
-    """Some rows k of the columns of a class: VECTORS at a time, then one."""
-    while count > 0:
-        if count >= VECTORS:
-            places = (read_integer(notes + 16), read_integer(notes + 8 * FACTS + 16), read_integer(notes + 16 * FACTS + 16))
-            targets = (read_integer(notes + 24), read_integer(notes + 8 * FACTS + 24), read_integer(notes + 16 * FACTS + 24))
-            _run(form(zero, full_rows(zero), VECTORS), terms, above, bias, places, targets, offset, last)
-            notes += 8 * FACTS * VECTORS
-            count -= VECTORS
-        else:
-            places, targets = read_integers(notes + 16, 1), read_integers(notes + 24, 1)
-            _run(form(zero, full_rows(zero), 1), terms, above, bias, places, targets, offset, last)
-            notes += 8 * FACTS
-            count -= 1
 
 
 @exactly
