@@ -13,14 +13,18 @@ Tuples as in planes.py, and
     shape    m, C, K, H, W, H', W' of what is read and what is written: back, C and K, and the sizes, have changed places
     weights  address of the packed weights (correlate.py), address of the bias, its step, and the number of g
     room     addresses in scratch and steps (`_layout`)
+    soon     the address of notes on lines that are needed soon (requests.py), and how many products lie between two requests
 """
 
 from fastnn.constants import IDENTITY
+from fastnn.kernels.blocking import GROUP
+from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import form, full_rows, lanes, zero_of, zeros
 from fastnn.kernels.jit import compiled, exactly
 from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window, channels_of, line_apart, phases
 from fastnn.kernels.pointwise import activate_planes
+from fastnn.kernels.requests import NOTES_BYTES, TO_READ, TO_WRITE, ask, note
 from fastnn.kernels.sample_tiles import added_over, rank_one_over, store_over
 from fastnn.kernels.sample_turns import deliver, fill, stage_step
 from fastnn.kernels.shared import shared
@@ -29,8 +33,8 @@ from fastnn.kernels.tiles import spread
 
 Weights = tuple[int, int, int, int]
 
-RING_BYTES = 512 * 1024  # of cells in the order of lanes, and
-CELL_BYTES = 128 * 1024  # of results: they stay in the second-level cache beside the weights
+RING_BYTES = 384 * 1024  # of cells in the order of lanes, unless a row of results needs more, and
+CELL_BYTES = 128 * 1024  # of results: they stay in the second-level cache beside the weights and what is needed soon
 FACTS = 4  # that are noted on a column: its first tap, how many, where the cell lies that this meets, and its results
 
 
@@ -101,7 +105,7 @@ def _layout(scratch, back, shape, window, zero):
     rows = max(1, min(H_out, CELL_BYTES // (W_out * out_step))) if together == K else 1
     cells = -(-scratch // LINE) * LINE
     results = cells + kept * W * step
-    columns = results + rows * W_out * out_step
+    columns = results + rows * W_out * out_step + NOTES_BYTES
     stage = -(-(columns + 8 * FACTS * W_out) // LINE) * LINE
     end = stage + lanes(zero) * stage_step(zero)
     return (cells, results, columns, stage, end), (step, W * step, out_step, W_out * out_step), (kept, rows, together)
@@ -119,10 +123,10 @@ def sum_samples(
 ) -> None:
     """All samples of one group; sizes and window are the forward pass's. Rows of image and out lie one behind the other."""
     shape = shape_of(back, sizes)
-    m, _, K, H, _, H_out, W_out = shape
+    m, C, K, _, _, H_out, W_out = shape
     size, width, axis = element_size(zero), lanes(zero), axis_of(back, 0, shape, window)
     room = _layout(scratch, back, shape, window, zero)
-    kept, rows, together = room[2]
+    (kept, rows, together), notes, read = room[2], room[0][2] - NOTES_BYTES, 0
     _note_columns(back, shape, window, room)
     for n in range(0, m, width):
         samples, filled = min(width, m - n), 0
@@ -131,18 +135,47 @@ def sum_samples(
             some = min(rows, H_out - i)
             for k in range(0, K, together):
                 count = min(together, K - k)
+                target = (out[0] + n * out[1] + k * out[2] + i * W_out * size, out[1], out[2])
+                written = note(notes + TO_WRITE, target[0], (out[1], out[2]), (samples, count), some * W_out * size) // some
                 for row in range(some):
                     tap, taps, y = met(back, i + row, axis)
-                    if taps > 0 and max(y, y + (taps - 1) * axis[6]) >= filled:
-                        lowest = _lowest(back, i + row, axis)
-                        until = min(H, lowest + kept)
-                        fill((max(filled, lowest), until), source, samples, shape, room, zero)
-                        filled = until
-                    _sum_row((back, tap, taps, y), row, (k, count), shape, window, weights, room, zero)
-                target = (out[0] + n * out[1] + k * out[2] + i * W_out * size, out[1], out[2])
+                    wanted = _wanted(back, i + row, axis, kept, filled)
+                    if wanted[1] > filled:
+                        fill(wanted, source, samples, shape, room, zero)
+                        filled = wanted[1]
+                        read = _note_next(back, (n, i + row, filled), image, shape, axis, room, zero)
+                    terms = C * taps * window[1] * -(-count // full_rows(zero)) * (W_out // VECTORS)
+                    soon = (notes, max(1, min(GROUP, terms // max(1, written + read))))
+                    _sum_row((back, tap, taps, y), row, (k, count), shape, window, weights, soon, room, zero)
                 deliver((samples, count, some * W_out), target, room, zero)
                 if weights[3] != IDENTITY:
                     activate_planes(weights[3], target[0], (out[1], out[2]), (samples, count, some * W_out), zero)
+
+
+@compiled
+def _wanted(back, o, axis, kept, filled):
+    """The rows of cells, from one to another, that are brought into the order of lanes before row o of results is summed."""
+    _, taps, y = met(back, o, axis)
+    if taps == 0 or max(y, y + (taps - 1) * axis[6]) < filled:
+        return filled, filled
+    lowest = _lowest(back, o, axis)
+    return max(filled, lowest), min(axis[0], lowest + kept)
+
+
+@compiled
+def _note_next(back, done, image, shape, axis, room, zero):
+    """Notes the cells that a row behind o or the next samples want next; how many lines a row until then, is returned."""
+    (n, o, filled), m, size, first = done, shape[0], element_size(zero), 0
+    row, behind, notes = o + 1, filled, room[0][2] - NOTES_BYTES + TO_READ
+    while row < shape[5] and behind == filled:
+        first, behind = _wanted(back, row, axis, room[2][0], filled)
+        row += 1
+    if behind == filled:
+        n += lanes(zero)
+        first, behind = _wanted(back, 0, axis, room[2][0], 0)
+    place, samples = image[0] + n * image[1] + first * shape[4] * size, max(0, min(lanes(zero), m - n))
+    lines = note(notes, place, (image[1], image[2]), (samples, shape[1]), (behind - first) * shape[4] * size)
+    return lines // max(1, row - 1 - o)
 
 
 @compiled
@@ -168,7 +201,7 @@ def _note_columns(back, shape, window, room):
 
 
 @compiled
-def _sum_row(rows, row, some_k, shape, window, weights, room, zero):
+def _sum_row(rows, row, some_k, shape, window, weights, soon, room, zero):
     """One row of results, class by class."""
     back, _, _, _ = rows
     (_, _, notes, _, _), (_, _, _, out_h), _ = room
@@ -184,7 +217,7 @@ def _sum_row(rows, row, some_k, shape, window, weights, room, zero):
             last = min(full, some_k[0] + some_k[1] - k) - 1
             above, bias = weights[0] + k * C * cells * size, (weights[1] + k * weights[2], weights[2])
             offset = row * out_h + (k - some_k[0]) * lanes(zero) * size
-            _sum_columns(facts, j - first, terms, above, bias, offset, last, zero)
+            _sum_columns(facts, j - first, terms, above, bias, offset, last, soon, zero)
 
 
 @compiled
@@ -204,47 +237,52 @@ def _terms(rows, columns, shape, window, room, zero):
 
 
 @compiled
-def _sum_columns(notes, count, terms, above, bias, offset, last, zero):
+def _sum_columns(notes, count, terms, above, bias, offset, last, soon, zero):
     """Some rows k of the columns of a class: VECTORS at a time, then one."""
     while count > 0:
         if count >= VECTORS:
             places = (read_integer(notes + 16), read_integer(notes + 8 * FACTS + 16), read_integer(notes + 16 * FACTS + 16))
             targets = (read_integer(notes + 24), read_integer(notes + 8 * FACTS + 24), read_integer(notes + 16 * FACTS + 24))
-            _run(form(zero, full_rows(zero), VECTORS), terms, above, bias, places, targets, offset, last)
+            _run(form(zero, full_rows(zero), VECTORS), terms, above, bias, places, targets, offset, last, soon)
             notes += 8 * FACTS * VECTORS
             count -= VECTORS
         else:
             places, targets = read_integers(notes + 16, 1), read_integers(notes + 24, 1)
-            _run(form(zero, full_rows(zero), 1), terms, above, bias, places, targets, offset, last)
+            _run(form(zero, full_rows(zero), 1), terms, above, bias, places, targets, offset, last, soon)
             notes += 8 * FACTS
             count -= 1
 
 
 @exactly
-def _run(kind, terms, above, bias, places, targets, offset, last):
-    """One tile: a group of channels after the other, each from zero, the first from b."""
+def _run(kind, terms, above, bias, places, targets, offset, last, soon):
+    """One tile: groups of channels one after the other, as many as make BLOCK terms from zero, the first from b."""
     zero, t = zero_of(kind), zeros(kind)
     (channels, C, step_c, group), (taps_h, taps_w), (first_h, step_h, first_w, step_w), cells = terms
-    vector = lanes(zero) * element_size(zero)
-    for c in range(0, C, channels):
-        total, some = t, min(channels, C - c)
-        if c == 0:
+    vector, (notes, every) = lanes(zero) * element_size(zero), soon
+    block = channels * max(1, BLOCK // max(1, channels * taps_h * taps_w))
+    for first in range(0, C, block):
+        total = t
+        if first == 0:
             total = spread(total, bias[0], bias[1], last)
-        line, weight_h = cells[0], above + c * group + first_h * some + first_w
-        for _ in range(taps_h):
-            weight_w, cell = weight_h, line + c * vector
-            for _ in range(taps_w):
-                weight, place = weight_w, cell
-                for _ in range(some):
-                    total = rank_one_over(total, weight, places, place)
-                    weight += step_c
-                    place += vector
-                weight_w += step_w
-                cell += cells[2]
-            weight_h += step_h * some
-            line += cells[1]
-            line -= cells[3] if line >= cells[3] else 0
-            line += cells[3] if line < 0 else 0
-        if c > 0:
+        for c in range(first, min(C, first + block), channels):
+            some = min(channels, C - c)
+            line, weight_h = cells[0], above + c * group + first_h * some + first_w
+            for _ in range(taps_h):
+                weight_w, cell = weight_h, line + c * vector
+                for _ in range(taps_w):
+                    weight, place = weight_w, cell
+                    for _ in range(0, some, every):
+                        ask(notes)
+                    for _ in range(some):
+                        total = rank_one_over(total, weight, places, place)
+                        weight += step_c
+                        place += vector
+                    weight_w += step_w
+                    cell += cells[2]
+                weight_h += step_h * some
+                line += cells[1]
+                line -= cells[3] if line >= cells[3] else 0
+                line += cells[3] if line < 0 else 0
+        if first > 0:
             total = added_over(total, targets, offset, vector, last)
         store_over(total, targets, offset, vector, last)
