@@ -9,7 +9,7 @@ from fastnn.kernels.forms import full_rows, lanes, most_rows, wide_rows
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Images, Sizes, Window, halo, phases, plane_of, reached
-from fastnn.kernels.sample_lanes import RING_BYTES, least_bytes, shape_of
+from fastnn.kernels.sample_lanes import least_bytes, shape_of
 from fastnn.kernels.shared import shared
 from fastnn.kernels.single_cells import can_be_cells
 from fastnn.kernels.weights import LOW, are_wide, rows_of_time
@@ -152,7 +152,7 @@ def _can_take_samples(back, algorithm, sizes, window, zero):
         return False
     if algorithm == SAMPLES:
         return True
-    return K > LOW and least_bytes(back, shape, window, zero) <= RING_BYTES and not can_be_cells(shape, window, zero)
+    return K > LOW and least_bytes(back, shape, window, zero) <= NEAR_BYTES and not can_be_cells(shape, window, zero)
 
 
 @shared

@@ -3,7 +3,7 @@
 read(zero, address), write(value, address)    one element
 read_integer(address), write_integer(i, address)  an int64
 read_integers(address, count)                 so many int64, as a tuple; count is a constant
-ask_to_read(address)                          asks for the cache line there, to be read some time later
+ask_to_read, ask_to_write(address)            asks for the cache line there, to be read or written some time later
 element_size(zero)                            a constant: of a float like zero, in bytes
 """
 
@@ -77,6 +77,15 @@ def read_integers(typing_context, address, count):
 def ask_to_read(typing_context, address):
     def generate(context, builder, signature, args):
         Code(builder, Tile(types.float32, 1, 1)).prefetch(args[0], 0, writes=0, closeness=3)
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate
+
+
+@intrinsic
+def ask_to_write(typing_context, address):
+    def generate(context, builder, signature, args):
+        Code(builder, Tile(types.float32, 1, 1)).prefetch(args[0], 0, writes=1, closeness=3)
         return context.get_dummy_value()
 
     return types.none(types.int64), generate

@@ -14,14 +14,18 @@ Tuples as in planes.py, and
     shape    m, C, K, H, W, H', W' of what is read and what is written: back, C and K, and the sizes, have changed places
     weights  address of the packed weights (correlate.py), address of the bias, its step, and the number of g
     room     addresses in scratch and steps (`_layout`)
+    soon     the address of notes on lines that are needed soon (requests.py), and how many products lie between two requests
 """
 
 from fastnn.constants import IDENTITY
+from fastnn.kernels.blocking import GROUP
+from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import form, full_rows, lanes, vectors_of, wide_form, wide_rows, zero_of, zeros
 from fastnn.kernels.jit import compiled, exactly
 from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window, channels_of, line_apart, phases
 from fastnn.kernels.pointwise import activate_planes
+from fastnn.kernels.requests import NOTES_BYTES, TO_READ, TO_WRITE, ask, note
 from fastnn.kernels.sample_tiles import added_over, rank_one_over, store_over
 from fastnn.kernels.sample_turns import deliver, fill, stage_step
 from fastnn.kernels.shared import shared
@@ -31,10 +35,11 @@ from fastnn.kernels.weights import are_wide
 
 Four = tuple[int, int, int, int]
 Three = tuple[int, int, int]
+Two = tuple[int, int]
 Room = tuple[tuple[int, int, int, int, int], tuple[int, int, int, int], tuple[int, int, int]]
 
-RING_BYTES = 512 * 1024  # of cells in the order of lanes, and
-CELL_BYTES = 128 * 1024  # of results: they stay in the second-level cache beside the weights
+RING_BYTES = 384 * 1024  # of cells in the order of lanes, unless a row of results needs more, and
+CELL_BYTES = 128 * 1024  # of results: they stay in the second-level cache beside the weights and what is needed soon
 FACTS = 4  # that are noted on columns: the first tap, how many, where the cell lies that it meets, and results; all of each
 
 
@@ -87,7 +92,7 @@ def _layout(scratch, back, shape, window, zero):
     rows = max(1, min(H_out, CELL_BYTES // (W_out * out_step))) if together == K else 1
     cells = -(-scratch // LINE) * LINE
     results = cells + kept * W * step
-    columns = results + rows * W_out * out_step
+    columns = results + rows * W_out * out_step + NOTES_BYTES
     stage = -(-(columns + 8 * FACTS * W_out) // LINE) * LINE
     end = stage + lanes(zero) * stage_step(zero)
     return (cells, results, columns, stage, end), (step, W * step, out_step, W_out * out_step), (kept, rows, together)
@@ -105,11 +110,11 @@ def sum_samples(
 ) -> None:
     """All samples of one group; sizes and window are the forward pass's. Rows of image and out lie one behind the other."""
     shape = shape_of(back, sizes)
-    m, _, K, H, W, H_out, W_out = shape
+    m, C, K, H, W, H_out, W_out = shape
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
     size, width, axis = element_size(zero), lanes(zero), (H, f_h, S_h, P_h, D_h)
     room = _layout(scratch, back, shape, window, zero)
-    kept, rows, together = room[2]
+    (kept, rows, together), notes, read = room[2], room[0][2] - NOTES_BYTES, 0
     steps_h, steps_w = _steps(back, f_h, S_h, D_h), _steps(back, f_w, S_w, D_w)
     steps = (steps_h[0], steps_h[1], steps_w[0], steps_w[1])
     _note_columns(back, W_out, (W, f_w, S_w, P_w, D_w), room)
@@ -120,22 +125,54 @@ def sum_samples(
             some = min(rows, H_out - i)
             for k in range(0, K, together):
                 count = min(together, K - k)
-                for row in range(some):
-                    tap, taps, y = met(back, i + row, axis)
-                    if taps > 0 and max(y, y + (taps - 1) * steps[1]) >= filled:
-                        lowest = (i + row + P_h - (f_h - 1) * D_h) // S_h if back else (i + row) * S_h - P_h
-                        lowest = max(0, lowest)  # no cell before this one is met from here on
-                        until = min(H, lowest + kept)
-                        fill((max(filled, lowest), until), source, samples, shape, room, zero)
-                        filled = until
-                    if are_wide(K, zero):
-                        _row_of_wide((tap, taps, y), steps, (row, k, count), shape, window, weights, room, zero)
-                    else:
-                        _row_of_full((tap, taps, y), steps, (row, k, count), shape, window, weights, room, zero)
                 target = (out[0] + n * out[1] + k * out[2] + i * W_out * size, out[1], out[2])
+                written = note(notes + TO_WRITE, target[0], (out[1], out[2]), (samples, count), some * W_out * size) // some
+                for row in range(some):
+                    taps = met(back, i + row, axis)
+                    wanted = _wanted(back, i + row, axis, steps[1], (kept, filled))
+                    if wanted[1] > filled:
+                        fill(wanted, source, samples, shape, room, zero)
+                        filled = wanted[1]
+                        read = _note_next(back, (n, i + row, filled), image, shape, (axis, steps[1]), room, zero)
+                    terms = C * taps[1] * f_w * -(-count // full_rows(zero)) * (W_out // VECTORS)
+                    soon, part = (notes, max(1, min(GROUP, terms // max(1, written + read)))), (row, k, count)
+                    if are_wide(K, zero):
+                        _row_of_wide(taps, steps, part, shape, window, weights, soon, room, zero)
+                    else:
+                        _row_of_full(taps, steps, part, shape, window, weights, soon, room, zero)
                 deliver((samples, count, some * W_out), target, room, zero)
                 if weights[3] != IDENTITY:
                     activate_planes(weights[3], target[0], (out[1], out[2]), (samples, count, some * W_out), zero)
+
+
+@compiled
+def _wanted(back, o, axis, apart, ring):
+    """The rows of cells, from one to another, that are brought into the order of lanes before row o of results is summed.
+
+    ring: how many rows there is room for, and behind which one there is none yet.
+    """
+    (H, f, S, P, D), (kept, filled) = axis, ring
+    _, taps, y = met(back, o, axis)
+    if taps == 0 or max(y, y + (taps - 1) * apart) < filled:
+        return filled, filled
+    lowest = max(0, (o + P - (f - 1) * D) // S if back else o * S - P)  # no cell before this one is met from o on
+    return max(filled, lowest), min(H, lowest + kept)
+
+
+@compiled
+def _note_next(back, done, image, shape, taps, room, zero):
+    """Notes the cells that a row behind o or the next samples want next; how many lines a row until then, is returned."""
+    (n, o, filled), (axis, apart), m, size, first = done, taps, shape[0], element_size(zero), 0
+    row, behind, notes, kept = o + 1, filled, room[0][2] - NOTES_BYTES + TO_READ, room[2][0]
+    while row < shape[5] and behind == filled:
+        first, behind = _wanted(back, row, axis, apart, (kept, filled))
+        row += 1
+    if behind == filled:
+        n += lanes(zero)
+        first, behind = _wanted(back, 0, axis, apart, (kept, 0))
+    place, samples = image[0] + n * image[1] + first * shape[4] * size, max(0, min(lanes(zero), m - n))
+    lines = note(notes, place, (image[1], image[2]), (samples, shape[1]), (behind - first) * shape[4] * size)
+    return lines // max(1, row - 1 - o)
 
 
 @compiled
@@ -163,22 +200,21 @@ def _note_columns(back, W_out, axis, room):
 # Each tile by itself, so that a network has only those compiled that it runs.
 @shared
 def _row_of_wide(
-    taps: Three, steps: Four, part: Three, shape: Sizes, window: Window, weights: Four, room: Room, zero: float
+    taps: Three, steps: Four, part: Three, shape: Sizes, window: Window, weights: Four, soon: Two, room: Room, zero: float
 ) -> None:
-    _sum_row(wide_form(zero), form(zero, wide_rows(zero), 1), taps, steps, part, shape, window, weights, room)
+    _sum_row(wide_form(zero), form(zero, wide_rows(zero), 1), taps, steps, part, shape, window, weights, soon, room)
 
 
 @shared
 def _row_of_full(
-    taps: Three, steps: Four, part: Three, shape: Sizes, window: Window, weights: Four, room: Room, zero: float
+    taps: Three, steps: Four, part: Three, shape: Sizes, window: Window, weights: Four, soon: Two, room: Room, zero: float
 ) -> None:
-    _sum_row(
-        form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1), taps, steps, part, shape, window, weights, room
-    )
+    tall, narrow = form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1)
+    _sum_row(tall, narrow, taps, steps, part, shape, window, weights, soon, room)
 
 
 @compiled
-def _sum_row(wide, narrow, taps_h, steps, part, shape, window, weights, room):
+def _sum_row(wide, narrow, taps_h, steps, part, shape, window, weights, soon, room):
     """Some k of one row of results, class by class: as many columns at a time as a tile has vectors, then one."""
     (_, _, notes, _, _), (_, _, _, out_h), _ = room
     row, first_k, count = part
@@ -197,10 +233,11 @@ def _sum_row(wide, narrow, taps_h, steps, part, shape, window, weights, room):
                 place = notes + 2 * line + 8 * column
                 if column + vectors_of(wide) <= j:
                     places, targets = read_integers(place, vectors_of(wide)), read_integers(place + line, vectors_of(wide))
-                    _run(wide, sums, above, bias, places, targets, offset, last)
+                    _run(wide, sums, above, bias, places, targets, offset, last, soon)
                     column += vectors_of(wide)
                 else:
-                    _run(narrow, sums, above, bias, read_integers(place, 1), read_integers(place + line, 1), offset, last)
+                    places, targets = read_integers(place, 1), read_integers(place + line, 1)
+                    _run(narrow, sums, above, bias, places, targets, offset, last, soon)
                     column += 1
 
 
@@ -219,30 +256,35 @@ def _terms(rows, columns, steps, shape, window, room, zero):
 
 
 @exactly
-def _run(kind, terms, above, bias, places, targets, offset, last):
-    """One tile: a group of channels after the other, each from zero, the first from b."""
+def _run(kind, terms, above, bias, places, targets, offset, last, soon):
+    """One tile: groups of channels one after the other, as many as make BLOCK terms from zero, the first from b."""
     zero, t = zero_of(kind), zeros(kind)
     (channels, C, step_c, group), (taps_h, taps_w), (first_h, step_h, first_w, step_w), cells = terms
-    vector = lanes(zero) * element_size(zero)
-    for c in range(0, C, channels):
-        total, some = t, min(channels, C - c)
-        if c == 0:
+    vector, (notes, every) = lanes(zero) * element_size(zero), soon
+    block = channels * max(1, BLOCK // max(1, channels * taps_h * taps_w))
+    for first in range(0, C, block):
+        total = t
+        if first == 0:
             total = spread(total, bias[0], bias[1], last)
-        line, weight_h = cells[0], above + c * group + first_h * some + first_w
-        for _ in range(taps_h):
-            weight_w, cell = weight_h, line + c * vector
-            for _ in range(taps_w):
-                weight, place = weight_w, cell
-                for _ in range(some):
-                    total = rank_one_over(total, weight, places, place)
-                    weight += step_c
-                    place += vector
-                weight_w += step_w
-                cell += cells[2]
-            weight_h += step_h * some
-            line += cells[1]
-            line -= cells[3] if line >= cells[3] else 0
-            line += cells[3] if line < 0 else 0
-        if c > 0:
+        for c in range(first, min(C, first + block), channels):
+            some = min(channels, C - c)
+            line, weight_h = cells[0], above + c * group + first_h * some + first_w
+            for _ in range(taps_h):
+                weight_w, cell = weight_h, line + c * vector
+                for _ in range(taps_w):
+                    weight, place = weight_w, cell
+                    for _ in range(0, some, every):
+                        ask(notes)
+                    for _ in range(some):
+                        total = rank_one_over(total, weight, places, place)
+                        weight += step_c
+                        place += vector
+                    weight_w += step_w
+                    cell += cells[2]
+                weight_h += step_h * some
+                line += cells[1]
+                line -= cells[3] if line >= cells[3] else 0
+                line += cells[3] if line < 0 else 0
+        if first > 0:
             total = added_over(total, targets, offset, vector, last)
         store_over(total, targets, offset, vector, last)
