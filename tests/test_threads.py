@@ -26,12 +26,12 @@ compiled.SMALL = 0
 def network(seed=0):
     return fastnn.Sequential(fastnn.Dense(16, "tanh"), fastnn.Dense(3), input_shape=4, seed=seed)
 
-x = np.random.default_rng(0).uniform(-1, 1, (2048, 4)).astype(np.float32)
-y = np.arange(2048) % 3
+x = np.random.default_rng(0).uniform(-1, 1, (4096, 4)).astype(np.float32)
+y = np.arange(4096) % 3
 
 def trained(seed=0, epochs=3):
     model = network(seed)
-    assert not model.fit(x, y, epochs=epochs, batch_size=1024, verbose=0).interrupted
+    assert not model.fit(x, y, epochs=epochs, batch_size=2048, verbose=0).interrupted
     return model.parameters
 
 def at_once(work, threads):
@@ -236,7 +236,7 @@ def interrupt(frame, event, function):
             raise KeyboardInterrupt
 model = network()
 sys.setprofile(interrupt)
-history = model.fit(x, y, epochs=1000, batch_size=1024, verbose=0)
+history = model.fit(x, y, epochs=1000, batch_size=2048, verbose=0)
 left = model.parameters.copy()
 assert calls == [1, 2, 2] and history.interrupted
 time.sleep(0.2)
@@ -383,12 +383,12 @@ trained()
 def test_other_threads_go_on():
     """While a kernel and a training run, a thread of Python's counts on."""
     does("""
-a, many = np.ones((1500, 1500)), 1000
+a, many = np.ones((1500, 1500)), 500
 kernels.matmul(a[:9], a)
 long_x, long_y = np.tile(x, (many, 1)), np.tile(y, many)
 model = network()
-model.fit(x, y, batch_size=1024, verbose=0)
-for work in (lambda: kernels.matmul(a, a), lambda: model.fit(long_x, long_y, batch_size=1024, verbose=0)):
+model.fit(x, y, batch_size=2048, verbose=0)
+for work in (lambda: kernels.matmul(a, a), lambda: model.fit(long_x, long_y, batch_size=2048, verbose=0)):
     ticks, ended = [], threading.Event()
     def count():
         while not ended.is_set():
