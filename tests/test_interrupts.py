@@ -50,7 +50,7 @@ def interrupt(frame, event, function):
             raise KeyboardInterrupt
 model = network()
 sys.setprofile(interrupt)
-history = model.fit(x, y, epochs=1000, batch_size=1024, verbose=0)
+history = model.fit(x, y, epochs=1000, batch_size=2048, verbose=0)
 left = model.parameters.copy()
 assert calls == [1, 2, 2] and history.interrupted
 time.sleep(0.2)

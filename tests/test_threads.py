@@ -157,12 +157,12 @@ assert time.process_time() - before < 0.05
 def test_other_threads_go_on():
     """While a kernel and a training run, a thread of Python's counts on."""
     does("""
-a, many = np.ones((1500, 1500)), 1000
+a, many = np.ones((1500, 1500)), 500
 kernels.matmul(a[:9], a)
 long_x, long_y = np.tile(x, (many, 1)), np.tile(y, many)
 model = network()
-model.fit(x, y, batch_size=1024, verbose=0)
-for work in (lambda: kernels.matmul(a, a), lambda: model.fit(long_x, long_y, batch_size=1024, verbose=0)):
+model.fit(x, y, batch_size=2048, verbose=0)
+for work in (lambda: kernels.matmul(a, a), lambda: model.fit(long_x, long_y, batch_size=2048, verbose=0)):
     ticks, ended = [], threading.Event()
     def count():
         while not ended.is_set():

@@ -22,12 +22,12 @@ compiled.SMALL = 0
 def network(seed=0):
     return fastnn.Sequential(fastnn.Dense(16, "tanh"), fastnn.Dense(3), input_shape=4, seed=seed)
 
-x = np.random.default_rng(0).uniform(-1, 1, (2048, 4)).astype(np.float32)
-y = np.arange(2048) % 3
+x = np.random.default_rng(0).uniform(-1, 1, (4096, 4)).astype(np.float32)
+y = np.arange(4096) % 3
 
 def trained(seed=0, epochs=3):
     model = network(seed)
-    assert not model.fit(x, y, epochs=epochs, batch_size=1024, verbose=0).interrupted
+    assert not model.fit(x, y, epochs=epochs, batch_size=2048, verbose=0).interrupted
     return model.parameters
 
 def at_once(work, threads):

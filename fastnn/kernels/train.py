@@ -148,8 +148,8 @@ def share_slices(job, begin, m, seed, own, aim, team, zero):
         if group >= groups:
             return
         total = base + sums + group * sum_size
-        first_slice = group * count // groups
-        for number in range(first_slice, (group + 1) * count // groups):
+        first_slice = -(-group * count // groups)  # rounded up, so that groups of more slices come sooner than others
+        for number in range(first_slice, -(-(group + 1) * count // groups)):
             first = number * rows
             part = min(rows, m - first)
             place = kept(frame, header[plan.X_PLACE], header[plan.X_KEPT], header[plan.INPUT], first, zero)
