@@ -5,7 +5,7 @@ few_rows(zero)                                a constant: 4, or as many as lanes
 half_rows, most_rows(zero)                    constants: of a tile with half as many rows, and of the tallest
 form(zero, rows, vectors)                     which tile is meant: unlike a tile, it costs nothing to pass
 low_form(zero, rows)                          few rows and as many vectors as the registers hold, 8 at most
-long_form(zero, rows)                         few rows, and 9 vectors, or as many as `products` has registers for
+long_form(zero, rows)                         few rows, and 9 or 5 vectors, or as many as `products` has registers for
 tall_form(zero)                               two vectors a row and as many of them as the largest tile has
 zeros(form)                                   a tile of that form, all zeros
 rows_of, vectors_of(form)                     constants: of the tile, of a row

@@ -58,8 +58,11 @@ def most_rows_of(count: int) -> int:
 
 
 def long_vectors_of(count: int, rows: int) -> int:
-    """Vectors of a tile of few rows: sums, a vector of each row and one more share the registers; 9 at most."""
-    return min(9, (count - rows - 1) // rows)
+    """Vectors of a tile of few rows: sums, a vector of each row and one more share the registers.
+
+    At most 9 beside three rows, and 5 beside four: as many taps as windows of 3 x 3 have, and a row of 5 x 5.
+    """
+    return min(9 if rows < 4 else 5, (count - rows - 1) // rows)
 
 
 class Tile(types.Type):
