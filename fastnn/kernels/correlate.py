@@ -45,7 +45,7 @@ Packed = tuple[int, int, int]
 Room = tuple[int, int, int]
 Block = tuple[int, int, int, tuple[int, int, tuple[int, int, int, int, int]], int]
 
-LOW_VECTORS = 8  # at most, of a tile of so few rows
+LOW_VECTORS = 8  # at most, of a tile of few rows
 # Bytes of planes that one tile of rows k goes along before the next does: they stay in the second-level cache, and z is
 # written line after line of the same few rows, which the hardware sees coming. Tile by tile through all k, a z of 11 MB that
 # lay in memory took twice as long.
@@ -160,6 +160,12 @@ def _cells_of_full(sizes: Sizes, weights: Packed, out: Images, room: Room, block
 
 
 @compiled
+def _vectors(K, zero):
+    """Of a wide tile for so many k."""
+    return VECTORS if K > LOW else vectors_of(low_form(zero, LOW)) if K > 1 else vectors_of(low_form(zero, 1))
+
+
+@compiled
 def _edges(sizes, window, row, zero):
     """The cells of a part that begins with a row, from one to another, all of whose taps meet rows of the image; and these.
 
@@ -167,8 +173,7 @@ def _edges(sizes, window, row, zero):
     """
     m, C, K, H, _, rows, W_out = sizes
     f_h, f_w, S_h, _, P_h, _, D_h, _ = window
-    vectors = LOW_VECTORS if K <= LOW else VECTORS
-    if C * f_h * f_w > BLOCK or vectors * lanes(zero) > 2 * m * W_out:
+    if C * f_h * f_w > BLOCK or _vectors(K, zero) * lanes(zero) > 2 * m * W_out:
         return 0, m * rows * W_out, (0, 0, 0, 0, 0)
     top = row * S_h - P_h
     first, behind = reached(H - (f_h - 1) * D_h, rows, top, S_h)
@@ -180,7 +185,7 @@ def _sweep(sizes, window, zero):
     """Cells that meet all K before the next ones do: whole tiles whose part of the planes is SWEEP_BYTES."""
     m, C, K, _, _, _, W_out = sizes
     kinds, beyond = phases(window[0], window[2], window[6]) * window[1], halo(window[0], window[2], window[6])
-    wide = (LOW_VECTORS if K <= LOW else VECTORS) * lanes(zero)
+    wide = _vectors(K, zero) * lanes(zero)
     cells = SWEEP_BYTES // (max(C, 1) * kinds * element_size(zero)) - beyond * m * W_out
     return max(1, cells // wide) * wide
 
