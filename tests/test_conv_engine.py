@@ -19,7 +19,7 @@ from fastnn.kernels.image_gradient import image_bytes
 from fastnn.kernels.planes import PLANE_BYTES
 from fastnn.kernels.sample_lanes import CELL_BYTES
 from fastnn.kernels.sample_lanes import RING_BYTES as SAMPLE_BYTES
-from fastnn.kernels.scatter import RING_BYTES
+from fastnn.kernels.scatter import COLS_BYTES
 from fastnn.kernels.theta_gradient import SUMS_BYTES, gradient_bytes
 from fastnn.kernels.theta_rows import CELLS
 
@@ -230,9 +230,9 @@ def test_scratch_is_bounded():
             assert dtheta <= max(lanes, copy + -(-K // 8) * 64 * 9 * C + 192 * CELLS + 8 * 9 * C) + 4096
             windows = [(r, s) for r in ((3,) if S == 1 else (1, 2)) for s in ((3,) if S == 1 else (1, 2))]
             gather = max((C + 8) * K * f[0] * f[1] * 8 + planes(K, f, 1, row) for f in windows)
-            ring = max(2 * RING_BYTES, 9 * C * (2 // S + 1) * out * 8) + 128 * 9 * C + (9 * C + 9) * K * 8
+            cols = max(COLS_BYTES, 3 * C * out * 8) + 128 * 3 * C + (3 * C + 7) * 3 * K * 8 + 24 * (size + 72)
             samples = max(SAMPLE_BYTES, 4 * out * 64 * (K + 2)) + CELL_BYTES + 640 * size + 32 * (size + 1024)
-            assert da <= max(gather, ring, samples + (C + 8) * K * 72) + 4096
+            assert da <= max(gather, cols, samples + (C + 8) * K * 72) + 4096
 
 
 @njit

@@ -5,11 +5,12 @@ Tuples as in planes.py. `back` is 1 for da, whose sizes and window are the forwa
 
 from fastnn.constants import SAMPLES, WINOGRAD
 from fastnn.kernels.dots import BLOCK
-from fastnn.kernels.forms import full_rows, lanes, most_rows, wide_rows
+from fastnn.kernels.forms import full_rows, half_rows, lanes, wide_rows
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Images, Sizes, Window, halo, phases, plane_of, reached
 from fastnn.kernels.sample_lanes import least_bytes, shape_of
+from fastnn.kernels.scatter import tile_rows
 from fastnn.kernels.shared import shared
 from fastnn.kernels.single_cells import can_be_cells
 from fastnn.kernels.weights import LOW, are_wide, rows_of_time
@@ -19,50 +20,17 @@ from fastnn.kernels.winograd import PEAK, can_be, sample_cycles, takes
 # `correlate`, to copy a vector to a plane, and to put one of results in its place, where the stride is 1, 2 or more.
 TURN_CYCLES, CELL_CYCLES = 10, 65
 COPY_CYCLES, PUT_CYCLES = (5, 10, 40), (0, 20, 60)
+# Of `scatter`, whose products reach SCATTER_PEAK: a tile, of so many vectors in the mean, beside these; a row of da, of a
+# channel and a kind of columns, and a cell of it where the stride is 3 or more; a vector that is added. Where C fills more
+# than half a tile of `correlate`, which a network has compiled already, it must be faster by a quarter, which is uncertain.
+SCATTER_PEAK, SCATTER_TILE, SCATTER_VECTORS, SCATTER_PUT, SCATTER_CELL, SCATTER_SUM = 0.77, 130, 5, 26, 2.6, 5.2
+SCATTER_MARGIN = 0.75
 # Of what a row of results needs, with its weights: where it is more, which leaves no room for them in a second-level cache
 # of 1 MB, vectors take twice as long to turn.
 NEAR_BYTES = 512 * 1024
 # `sum_samples` takes 2 s to compile: for these it must be faster by more than what is uncertain here, and save 15 us a call,
 # which 150,000 calls make up for. LeNet's da of 16 samples saves twice as much, its epoch of 60,000 images a seventh.
 MARGIN, LEAST_CYCLES = 0.92, 5e4
-
-
-@compiled
-def _scatter_work(sizes, window, zero):
-    """A sample's products, and the cycles of their sums.
-
-    A scatter stores a vector of cols in 2 and adds it in 2; a row of da costs 40, of a channel 25.
-    """
-    _, C, K, H, W, H_out, W_out = sizes
-    f_h, f_w, S_h, S_w, _, _, _, D_w = window
-    width, taps, rows = lanes(zero), f_h * f_w, most_rows(zero)
-    products = H_out * W_out * (-(-C * taps // rows) * rows * K // 2 + 2 * C * taps)
-    vectors = -(-(W // S_w) // width) * 2 * taps // S_h
-    return products, H * (40 * phases(f_w, S_w, D_w) + C * (25 * phases(f_w, S_w, D_w) + vectors))
-
-
-@shared
-def scatters(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
-    """Whether `scatter` takes the place of `correlate`: by the cycles of a sample, two vectors of products each.
-
-    `correlate` multiplies the padding beside dz too, copies each plane at 3 cycles a vector, and puts results with a stride
-    in their places at 12. Beside `winograd`, whose cycles have one vector of products each, so have these, and took a
-    quarter more.
-    """
-    _, C, K, H, W, H_out, _ = sizes
-    f_h, f_w, S_h, S_w, P_h, P_w, D_h, _ = window
-    if f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0:
-        return 0  # dz is its own plane
-    width, taps = lanes(zero), f_h * f_w
-    strided = S_h > 1 or S_w > 1
-    gather = H_out * (W // S_w) * rows_of_time(C, zero) * K * taps // 2
-    gather += 3 * K * f_w * phases(f_h, S_h, D_h) * (H * W // (S_h * S_w)) + (12 * C * H * W if strided else 0)
-    products, sums = _scatter_work(sizes, window, zero)
-    turned, met, _, _ = plane_of(0, 0, sizes, window)
-    if can_be(algorithm, turned, met, zero) and takes(algorithm, turned, met, zero) != 0:
-        cycles = 1.25 * (2 * products + sums * width) / width
-        return 1 if algorithm != WINOGRAD and cycles < sample_cycles(turned, met, zero)[0] else 0
-    return 1 if products + sums * width < gather else 0
 
 
 @compiled
@@ -106,6 +74,37 @@ def _gather_cycles(sizes, window, zero):
 
 
 @compiled
+def _scatter_cycles(sizes, window, zero):
+    """A sample's time by `scatter`: rows that meet all taps go together, others one by one."""
+    _, C, K, H, W, H_out, W_out = sizes
+    f_h, f_w, S_h, S_w, P_h, _, D_h, D_w = window
+    width, kinds, kinds_w, rows = lanes(zero), phases(f_h, S_h, D_h), phases(f_w, S_w, D_w), tile_rows(C * f_w)
+    whole, tiles, single, apart = 0.0, 0.0, 1.0 * _inside(0, sizes, window), max(1, kinds * D_h // S_h)
+    for q in range(kinds):
+        taps, begin, behind = (f_h - q + kinds - 1) // kinds, -((q * D_h - P_h) // S_h), (H - 1 + P_h - q * D_h) // S_h + 1
+        count = max(0, min(behind, H_out) - max((taps - 1) * apart, begin))
+        whole, single = whole + 1.0 * taps * count * W_out / width, single - taps * count
+        tiles += 1 + count * W_out / (SCATTER_VECTORS * width) + (behind - begin - count) * -(-W_out // (2 * width))
+    products = -(-C * f_w // rows) * rows * K * (whole + max(0.0, single) * -(-W_out // width))
+    sums = SCATTER_SUM * -(-W // (S_w * width)) * f_w + SCATTER_PUT * kinds_w + (SCATTER_CELL * W if S_w > 2 else 0.0)
+    return products / SCATTER_PEAK + -(-C * f_w // rows) * SCATTER_TILE * tiles + 1.0 * H * C * sums
+
+
+@shared
+def scatters(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
+    """Whether `scatter` takes the place of `correlate`, or of `winograd`: by the cycles of a sample."""
+    _, f_w, S_h, S_w, P_h, P_w, _, _ = window
+    if f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0:
+        return 0  # dz is its own plane
+    turned, met, _, _ = plane_of(0, 0, sizes, window)
+    if can_be(algorithm, turned, met, zero) and takes(algorithm, turned, met, zero) != 0:
+        other = sample_cycles(turned, met, zero)[0]
+        return 1 if algorithm != WINOGRAD and _scatter_cycles(sizes, window, zero) < other else 0
+    most = 1.0 if half_rows(zero) >= sizes[1] else SCATTER_MARGIN
+    return 1 if _scatter_cycles(sizes, window, zero) < most * _gather_cycles(sizes, window, zero) else 0
+
+
+@compiled
 def _other_cycles(back, algorithm, sizes, window, zero):
     """A sample's time by the engine that would be taken instead of `sum_samples`, and by the slowest of them: which one it
     is depends on how many samples there are.
@@ -119,8 +118,7 @@ def _other_cycles(back, algorithm, sizes, window, zero):
         fewer = sample_cycles(turned, met, zero)[0]
         taken, slowest = fewer if takes(algorithm, turned, met, zero) != 0 else direct, max(fewer, direct)
     if back:
-        products, sums = _scatter_work(sizes, window, zero)
-        scattered = 1.25 * (2.0 * products / lanes(zero) + sums)
+        scattered = _scatter_cycles(sizes, window, zero)
         taken = scattered if scatters(algorithm, sizes, window, zero) != 0 else taken
         slowest = max(slowest, scattered)
     return taken, slowest

@@ -13,8 +13,8 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
              ((W' - 1) S_w + (f_w - 1) D_w + 1) cells, dtheta in whole vectors of k, CELLS cells of a tile of k, and 8 for
              each tap; for windows of 3 x 3 and where it may be faster (winograd_theta.py), also 16 C R + max(NEAR_BYTES,
              16 T R) + PATCH_BYTES, R being the bytes of K in an odd number of lines and T the columns of a tile
-    da       what forward needs from dz; or, scattered, max(2 RING_BYTES, C f_h f_w (h + 1) W' size)
-             + 2 LINE C f_h f_w
+    da       what forward needs from dz; or, scattered, theta in whole tiles of C f_w, max(COLS_BYTES, C f_w W' size)
+             + 2 LINE C f_w, 8 f_w (W + 8) and 512 f_h
     samples  where they are many and it may be faster to have one in each lane (choices.py), of V bytes a vector, a weight in
              whole tiles of rows, and max(RING_BYTES, r W (C + 2) V) + CELL_BYTES + 10 W' V + 32 W' + 32 KB, where a row of
              results meets r rows of cells: D_h (f_h - 1) + 1, or D_h (f_h - 1) / S_h + 2 of dz

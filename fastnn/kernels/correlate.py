@@ -56,7 +56,7 @@ Packed = tuple[int, int, int]
 Room = tuple[int, int, int]
 Block = tuple[int, int, int, tuple[int, int, tuple[int, int, int, int, int]], int]
 
-LOW_VECTORS = 8  # at most, of a tile of so few rows
+LOW_VECTORS = 8  # at most, of a tile of few rows
 # Bytes of planes that one tile of rows k goes along before the next does: they stay in the second-level cache, and z is
 # written line after line of the same few rows, which the hardware sees coming. Tile by tile through all k, a z of 11 MB that
 # lay in memory took twice as long.
@@ -179,8 +179,10 @@ def _cells_of_full(sizes: Sizes, weights: Packed, out: Images, room: Room, block
 
 @compiled
 def _vectors(K, zero):
-    """Of the tile for so many rows, or a multiple."""
-    return LOW_VECTORS if K <= LOW else vectors_of(wide_form(zero)) if are_wide(K, zero) else VECTORS
+    """Of the tile for so many rows k, or a multiple."""
+    if K <= LOW:
+        return vectors_of(low_form(zero, 1)) if K == 1 else vectors_of(low_form(zero, LOW))
+    return vectors_of(wide_form(zero)) if are_wide(K, zero) else VECTORS
 
 
 @compiled

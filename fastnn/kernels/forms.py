@@ -2,10 +2,10 @@
 
 lanes, full_rows(zero)                        constants: of a vector, of the largest tile
 few_rows(zero)                                a constant: 4, or as many as lanes if those are fewer
-half_rows, most_rows(zero)                    constants: of a tile with half as many rows, and of the tallest
+half_rows(zero)                               a constant: of a tile with half as many rows
 form(zero, rows, vectors)                     which tile is meant: unlike a tile, it costs nothing to pass
 low_form(zero, rows)                          few rows and as many vectors as the registers hold, 8 at most
-long_form(zero, rows)                         few rows, and 9 vectors, or as many as `products` has registers for
+long_form(zero, rows)                         few rows, and 9 or 5 vectors, or as many as `products` has registers for
 tall_form(zero)                               two vectors a row and as many of them as the largest tile has
 wide_rows(zero), wide_form(zero)              a constant, three quarters of full_rows, and as many vectors a row as there is
                                               room for: 6 x 4 of 32 registers, for what would leave a quarter of 8 x 3 empty
@@ -29,7 +29,7 @@ from fastnn.kernels.simd import (
     full_rows_of,
     integer,
     long_vectors_of,
-    most_rows_of,
+    low_vectors_of,
     registers,
 )
 
@@ -54,11 +54,6 @@ def few_rows(zero):
     return min(4, lanes(zero))
 
 
-@constant
-def most_rows(zero):
-    return most_rows_of(registers()[1])
-
-
 @intrinsic(prefer_literal=True)
 def form(typing_context, zero, rows, vectors):
     if not (isinstance(rows, types.IntegerLiteral) and isinstance(vectors, types.IntegerLiteral)):
@@ -77,7 +72,7 @@ def _form_of_rows(zero: types.Float, rows: Any, vectors_of_rows: Callable[[int],
 
 @intrinsic(prefer_literal=True)
 def low_form(typing_context, zero, rows):
-    return _form_of_rows(zero, rows, lambda count: min(8, full_rows_of(registers()[1]) * VECTORS // count))
+    return _form_of_rows(zero, rows, lambda count: low_vectors_of(registers()[1], count))
 
 
 @intrinsic(prefer_literal=True)

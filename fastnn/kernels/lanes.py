@@ -5,9 +5,10 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     load_lanes(t, address, first, behind)         memory in lanes first <= i < behind, the only ones read, else t; one vector
     store_lanes(t, address, first, behind)        those lanes -> memory; one row
     added_lanes(t, address, first, behind)        t + memory in lanes first <= i < behind of each row, the only ones read
+    added_masked(t, address, masks)               the same in lanes whose bits are 1 in an int64 for each vector; one row
     load_apart(t, address, count)                 every other element, count of them: the others are not touched; one vector
     load_lanes_apart(t, address, first, behind)   every other element as load_lanes has all of them, else 0; one vector
-    store_apart(t, address, count)                those lanes -> every other element; one vector
+    store_apart(t, address, count)                those lanes -> every other element; one row
     gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
@@ -70,6 +71,22 @@ def added_lanes(typing_context, t, address, first, behind):
 
 
 @intrinsic
+def added_masked(typing_context, t, address, masks):
+    def generate(context, builder, signature, args):
+        value, address, masks = args
+        code = Code(builder, t)
+        for v in range(t.vectors):
+            place = builder.add(address, integer(v * t.lanes * t.size))
+            found = code.load_bits(place, builder.add(masks, integer(8 * v)))
+            value = builder.insert_value(value, builder.fadd(builder.extract_value(value, v), found), v)
+        return value
+
+    if t.rows != 1:
+        raise TypingError(f"t: expected one row, got {t}")
+    return t(t, types.int64, types.int64), generate
+
+
+@intrinsic
 def load_apart(typing_context, t, address, count):
     def generate(context, builder, signature, args):
         return builder.insert_value(args[0], Code(builder, t).load_apart(args[1], args[2]), 0)
@@ -89,7 +106,10 @@ def load_lanes_apart(typing_context, t, address, first, behind):
 @intrinsic
 def store_apart(typing_context, t, address, count):
     def generate(context, builder, signature, args):
-        Code(builder, t).store_apart(builder.extract_value(args[0], 0), args[1], args[2])
+        value, address, count = args
+        for v in range(t.vectors):
+            place, rest = builder.add(address, integer(2 * v * t.lanes * t.size)), builder.sub(count, integer(v * t.lanes))
+            Code(builder, t).store_apart(builder.extract_value(value, v), place, rest)
         return context.get_dummy_value()
 
     return types.none(t, types.int64, types.int64), generate

@@ -1,45 +1,84 @@
-"""dz -> da as notes (18), (19) have it: what each dz cell adds to each cell of its window, and then the sums of these.
+"""dz -> da as notes (18), (19) have it: what dz cells add to those of their windows, a column of taps at a time, then sums.
 
-cols_(c,r,s)(i,j) = theta_k(c,r,s) dz_k(i,j) is a product whose right side is dz itself, and whose tile has taps as rows:
-so few channels C fill it as well as many, where `correlate` would copy K planes for C results. Some output rows at a time
-are kept, in a ring: row I of da's cells is the sum of cols_(c,r,s) at row I - (r - q) D_h / S_h and the like column, over
-the taps of its planes (planes.py), added up in a register: adding in memory would wait for the tap before, whose cells
-overlap.
+cols_(c,s)(I,j) = sum_(k,r) theta_k(c,r,s) dz_k(I - (r - q) D_h / S_h, j), over the taps r of plane q (planes.py), which meet
+row I of da's cells. The right side is dz itself, over the ends of its rows: it is not copied, and no product is one with a
+zero. The tile has pairs (c, s) as rows, so few channels C fill it as well as many, where `correlate` would copy K f_w planes
+for C results. Then the f_w lines of a row of da, which lie apart there, are added up in a register: adding in memory would
+wait for the tap before, whose cells overlap.
+
+    taps    of a row: the first, how many, and of how many that a plane has; f_h
+    kinds   of columns: how many, and output columns from one tap to the next
+    cols    address, step from tap to tap
+    notes   addresses in scratch: facts about columns and masks (`_note_columns`), places (`_note_places`), a tile's cells
 """
 
 from fastnn.kernels.dots import BLOCK
-from fastnn.kernels.forms import form, lanes, most_rows, zero_of, zeros
+from fastnn.kernels.forms import form, lanes, low_form, rows_of, vectors_of, zero_of, zeros
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import added_lanes, store_apart, store_lanes
+from fastnn.kernels.lanes import added_masked, store_apart, store_lanes
 from fastnn.kernels.memory import ask_to_read, element_size, read, read_integer, read_integers, write, write_integer
-from fastnn.kernels.planes import Images, Sizes, Window, halo, line_apart, phases
+from fastnn.kernels.planes import Images, Sizes, Window, line_apart, phases
+from fastnn.kernels.sample_turns import in_one_set
 from fastnn.kernels.shared import shared
-from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.tiles import added, load, rank_one, store, tile
+from fastnn.kernels.simd import LINE
+from fastnn.kernels.tiles import added, load, rank_one, store
 
+LOW, MIDDLE, HIGH = 3, 5, 7  # rows of a tile: as many as windows of 3, 5 or 7 columns have
 SUMS = 4  # vectors of sums at a time: each addition waits for the one before
 FEW_SUMS = 2  # where that many are enough
-FACTS = 3  # that are noted on the columns of a kind (`_note_columns`)
-RING_BYTES = 256 * 1024  # of cols: they stay in the second-level cache
+FACTS = 3  # that are noted on the columns of a kind
+# k that go together: those whose part of dz leaves room for what comes next; no more than ways, where all lie in one set.
+NEAR, CLASHING = 32, 8
+COLS_BYTES = 16 * 1024  # of cols: they stay in the second-level cache beside what dz they come from
+
+Counts = tuple[int, int, int]
+Lines = tuple[int, int, int, int]
+Cols = tuple[int, int]
 
 
 @compiled
-def ring(sizes, window, size):
-    """Output rows that are computed at a time, rows in the ring, and the step in bytes from tap to tap."""
-    _, C, _, _, _, H_out, W_out = sizes
-    beyond = halo(window[0], window[2], window[6])
-    rows = max(1, min(H_out, RING_BYTES // (C * window[0] * window[1] * W_out * size + 1) - beyond))
-    kept = H_out if rows == H_out else -(-(beyond + rows) // rows) * rows
-    return rows, kept, line_apart(kept * W_out * size)
+def tile_rows(taps):
+    """Rows of the tile that leaves the fewest unused; of the highest where several do."""
+    low, middle, high = -(-taps // LOW) * LOW, -(-taps // MIDDLE) * MIDDLE, -(-taps // HIGH) * HIGH
+    if high <= min(low, middle):
+        return HIGH
+    return MIDDLE if middle <= low else LOW
+
+
+@compiled
+def _near(K, f_h, step):
+    """k, a step apart, that meet all r of a plane before the next ones do; about as many each time, BLOCK terms at most."""
+    most = max(1, min(CLASHING if in_one_set(step) else NEAR, BLOCK // f_h))
+    return max(1, -(-K // max(1, -(-K // most))))
+
+
+@compiled
+def _layout(scratch, sizes, window, zero):
+    """Rows of da's cells at a time, the step of cols; addresses of weights, cols, and notes, the end."""
+    _, C, K, H, W, _, W_out = sizes
+    size, taps = element_size(zero), C * window[1]
+    rows = max(1, min(H, COLS_BYTES // (taps * W_out * size + 1)))
+    step = line_apart(rows * W_out * size)
+    weights = -(-scratch // LINE) * LINE
+    high = tile_rows(taps)
+    cols = -(-(weights + -(-taps // high) * high * K * window[0] * size) // LINE) * LINE
+    facts = cols + taps * step
+    masks = facts + 8 * FACTS * window[1]
+    places = masks + 8 * window[1] * _vectors(W, zero)
+    cells = places + 16 * NEAR * window[0]
+    return rows, step, weights, cols, (facts, masks, places, cells), cells + SUMS * lanes(zero) * size
+
+
+@compiled
+def _vectors(W, zero):
+    """Of a row of masks: those of a tile behind the last are read, too."""
+    return -(-W // lanes(zero)) + SUMS
 
 
 @compiled
 def scatter_bytes(sizes, window, zero):
-    """The scratch of `scatter`: the packed weights, the ring, notes on rows and columns, some vectors."""
-    size, taps = element_size(zero), sizes[1] * window[0] * window[1]
-    tiles = -(-taps // most_rows(zero)) * most_rows(zero)
-    notes = 8 * (window[0] + FACTS * window[1])
-    return tiles * sizes[2] * size + taps * ring(sizes, window, size)[2] + notes + (3 + SUMS) * LINE
+    """The scratch of `scatter`."""
+    return _layout(0, sizes, window, zero)[5] + LINE
 
 
 @shared
@@ -47,163 +86,200 @@ def scatter(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images,
     """All samples of one group; sizes and window are the forward pass's. The cells of a dz image are neighbours."""
     m, C, K, H, _, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, _, D_h, D_w = window
-    size, taps = element_size(zero), C * window[0] * window[1]
-    rows, kept, step = ring(sizes, window, size)
-    beyond = halo(window[0], window[2], window[6])
-    weights = -(-scratch // LINE) * LINE
-    cols = -(-(weights + -(-taps // most_rows(zero)) * most_rows(zero) * K * size) // LINE) * LINE
-    kinds_h, kinds_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
-    kinds = (kinds_h, kinds_h * D_h // S_h, kinds_w, kinds_w * D_w // S_w)
-    notes = cols + taps * step
-    _note_columns(sizes, window, kinds_w, notes + 8 * f_h)
-    _pack_taps((K, C, window[0], window[1]), theta, weights, zero)
+    size, high = element_size(zero), tile_rows(C * f_w)
+    rows, step, weights, cols, notes, _ = _layout(scratch, sizes, window, zero)
+    kinds, kinds_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
+    apart, columns = max(1, kinds * D_h // S_h), (kinds_w, kinds_w * D_w // S_w)
+    _note_columns(sizes, window, columns, notes, zero)
+    near = _near(K, f_h, dz[2])
+    _note_places(K, f_h, near, (dz[2], -apart * W_out * size), notes[2])
+    _pack((K, C, f_h, f_w), kinds, near, theta, weights, zero)
     for n in range(m):
-        target = (da[0] + n * da[1], da[2], da[3], da[4])
-        for i in range(0, H_out, rows):
-            some = min(rows, H_out - i)
-            source = (dz[0] + n * dz[1] + i * W_out * size, dz[2])
-            _make_cols(source, (K, taps, some * W_out), weights, cols + i % kept * W_out * size, step, zero)
-            begin = i if i > 0 else min(0, -(((kinds_h - 1) * D_h - P_h) // S_h))
-            until = i + some if i + some < H_out else max(H_out + beyond, (H - 1 + P_h) // S_h + 1)
-            for row in range(begin, until):  # all that da has: rows that no window reaches too
-                _sum_row(row, sizes, window, kinds, (cols, kept, step, notes), target, zero)
+        above = weights
+        for q in range(kinds):
+            some, first_row = (f_h - q + kinds - 1) // kinds, -((q * D_h - P_h) // S_h)
+            until = (H - 1 + P_h - q * D_h) // S_h + 1
+            for begin in range(first_row, until, rows):  # all that da has: rows that no tap reaches, too
+                behind, row = min(until, begin + rows), begin
+                while row < behind:
+                    whole = row >= (some - 1) * apart and row < H_out
+                    count = min(behind, H_out) - row if whole else 1
+                    first = max(0, -((H_out - 1 - row) // apart))
+                    taps = first, max(0, min(some - 1, row // apart) - first + 1), some, f_h
+                    source = (dz[0] + n * dz[1] + row * W_out * size, dz[2], near, notes[2])
+                    counts, lines = (C * f_w, K, count * W_out), (cols + (row - begin) * W_out * size, step)
+                    if high == HIGH:
+                        _make_high(counts, taps, source, above, lines, zero)
+                    elif high == MIDDLE:
+                        _make_middle(counts, taps, source, above, lines, zero)
+                    else:
+                        _make_low(counts, taps, source, above, lines, zero)
+                    row += count
+                y = begin * S_h + q * D_h - P_h
+                target = (da[0] + n * da[1] + y * da[3], da[2], S_h * da[3], da[4])
+                _sum_rows(behind - begin, sizes, window, columns, (cols, step), notes, target, zero)
+            above += -(-C * f_w // high) * high * K * some * size
 
 
 @compiled
-def _pack_taps(shape, theta, target, zero):
-    """theta (K, C, f_h, f_w) as tiles of taps: the taps of a tile are neighbours, then k."""
+def _pack(shape, kinds, near, theta, target, zero):
+    """theta (K, C, f_h, f_w), plane by plane, as tiles of rows (c, s): these are neighbours, then near k, then r, all k."""
     K, C, f_h, f_w = shape
     first, step_k, step_c, step_h, step_w = theta
-    size, full, taps = element_size(zero), most_rows(zero), C * f_h * f_w
-    for tap in range(0, taps, full):
-        for row in range(full):
-            t = min(tap + row, taps - 1)
-            place = first + t // (f_h * f_w) * step_c + t // f_w % f_h * step_h + t % f_w * step_w
-            for k in range(K):
-                write(read(zero, place + k * step_k), target + (k * full + row) * size)
-        target += K * full * size
+    size, taps, high = element_size(zero), C * f_w, tile_rows(C * f_w)
+    for q in range(kinds):
+        for tap in range(0, taps, high):
+            for begin in range(0, K, near):
+                for r in range(q, f_h, kinds):
+                    for k in range(begin, min(begin + near, K)):
+                        for t in range(tap, tap + high):
+                            x = min(t, taps - 1)
+                            place = first + k * step_k + x // f_w * step_c + r * step_h + x % f_w * step_w
+                            write(read(zero, place), target)
+                            target += size
+
+
+# Each tile by itself, so that a network has only those compiled that it runs.
+@shared
+def _make_low(counts: Counts, taps: Lines, dz: Lines, above: int, cols: Cols, zero: float) -> None:
+    _make_cols(low_form(zero, LOW), form(zero, LOW, 2), form(zero, LOW, 1), counts, taps, dz, above, cols)
+
+
+@shared
+def _make_middle(counts: Counts, taps: Lines, dz: Lines, above: int, cols: Cols, zero: float) -> None:
+    _make_cols(low_form(zero, MIDDLE), form(zero, MIDDLE, 2), form(zero, MIDDLE, 1), counts, taps, dz, above, cols)
+
+
+@shared
+def _make_high(counts: Counts, taps: Lines, dz: Lines, above: int, cols: Cols, zero: float) -> None:
+    _make_cols(low_form(zero, HIGH), form(zero, HIGH, 2), form(zero, HIGH, 1), counts, taps, dz, above, cols)
 
 
 @compiled
-def _make_cols(dz, counts, weights, cols, step, zero):
-    """cols_t = theta_kt dz_k for some cells: wide tiles while they fit, then single vectors."""
-    K, taps, cells = counts
-    size, width, full = element_size(zero), lanes(zero), most_rows(zero)
-    done = 0
+def _make_cols(wide, pair, single, counts, taps, dz, above, cols):
+    """Those of some cells: wide tiles while they fit, then two vectors and one."""
+    rows, K, cells = counts
+    zero = zero_of(wide)
+    size, width, done = element_size(zero), lanes(zero), 0
     while done < cells:
-        wide = cells - done >= VECTORS * width
-        count = VECTORS * width if wide else min(width, cells - done)
-        for tap in range(0, taps, full):
-            last = min(full, taps - tap) - 1
-            above, target = weights + tap * K * size, cols + tap * step + done * size
-            if wide:
-                _run(form(zero, full, VECTORS), K, last, above, (dz[0] + done * size, dz[1]), target, step, None)
+        rest = cells - done
+        count = vectors_of(wide) * width if rest >= vectors_of(wide) * width else min(2 * width, rest)
+        for row in range(0, rows, rows_of(wide)):
+            last, weights = min(rows_of(wide), rows - row) - 1, above + row * K * taps[2] * size
+            source, target = (dz[0] + done * size, dz[1], dz[2], dz[3]), (cols[0] + row * cols[1] + done * size, cols[1])
+            if count > 2 * width:
+                _run(wide, K, taps, weights, source, target, last, None)
+            elif count > width:
+                _run(pair, K, taps, weights, source, target, last, count - width)
             else:
-                _run(form(zero, full, 1), K, last, above, (dz[0] + done * size, dz[1]), target, step, count)
+                _run(single, K, taps, weights, source, target, last, count)
         done += count
 
 
 @compiled
-def _run(kind, K, last, above, dz, target, step, count):
+def _run(kind, K, taps, weights, dz, target, last, count):
     """One tile: BLOCK terms from zero, then the next are added."""
+    (first, some, of, f_h), (source, step_k, near, table) = taps, dz
     zero, t = zero_of(kind), zeros(kind)
-    size, full, place = element_size(zero), most_rows(zero), dz[0]
-    row = VECTORS * lanes(zero) * size
-    for k in range(0, max(K, 1), BLOCK):
-        total = t
-        for _ in range(min(BLOCK, K - k)):
-            if count is None:  # what the next tile reads, which is as wide
-                for line in range(row, 2 * row, LINE):
-                    ask_to_read(place + line)
-            total = rank_one(total, above, size, full - 1, place, count)
-            above += full * size
-            place += dz[1]
-        if k > 0:
-            total = added(total, load(t, target, step, last, count))
-        store(total, target, step, last, count)
+    size = element_size(zero)
+    rows, row, together = rows_of(kind) * size, vectors_of(kind) * lanes(zero) * size, BLOCK // (of * near) * near
+    total = t
+    for k in range(0, max(K, 1), near):
+        each = min(near, K - k)
+        places = table + 8 * first * each if each == near else table + 8 * (near * f_h + first * each)
+        weights += first * each * rows
+        for _ in range(some * each):
+            place = source + read_integer(places)
+            total = rank_one(total, weights, size, rows_of(kind) - 1, place, count)
+            if count is None:  # a line of the tile after the next: all of them took the loads' time
+                ask_to_read(place + 2 * row)
+            weights += rows
+            places += 8
+        weights += (of - some - first) * each * rows
+        source += near * step_k
+        if k + near >= K or (k + near) % together == 0:
+            if k >= together:
+                total = added(total, load(t, target[0], target[1], last, count))
+            store(total, target[0], target[1], last, count)
+            total = t
 
 
 @compiled
-def _note_columns(sizes, window, kinds, notes):
-    """Note of the cells that planes q, q + kinds, ... have in each row of da the first, its column there, and how many.
+def _note_places(K, f_h, near, steps, table):
+    """Where cells meet dz of near k, r by r, and of those behind the last whole number of near k."""
+    for r in range(f_h):
+        for k in range(near):
+            write_integer(r * steps[1] + k * steps[0], table + 8 * (r * near + k))
+        rest = K % near
+        for k in range(rest):
+            write_integer(r * steps[1] + k * steps[0], table + 8 * (near * f_h + r * rest + k))
 
-    Worked out row by row, divisions took a third of the time of the sums with a stride of 2.
+
+@compiled
+def _note_columns(sizes, window, kinds, notes, zero):
+    """Note of the cells that taps q, q + kinds, ... meet in each row of da the first, its column there, and how many.
+
+    And for each tap and vector of these cells the lanes that it meets, as the bits of an integer. Worked out row by row they
+    took half of the time of the sums.
     """
-    W, (_, _, _, S, _, P, _, D) = sizes[4], window
-    for q in range(kinds):
+    W, W_out, (_, f_w, _, S, _, P, _, D) = sizes[4], sizes[6], window
+    width, vectors = lanes(zero), _vectors(sizes[4], zero)
+    for s in range(f_w):
+        q = s % kinds[0]
         first = -((q * D - P) // S)
         x = first * S + q * D - P
-        write_integer(first, notes + 8 * FACTS * q)
-        write_integer(x, notes + 8 * FACTS * q + 8)
-        write_integer((W - 1 - x) // S + 1 if x < W else 0, notes + 8 * FACTS * q + 16)
+        if s == q:
+            write_integer(first, notes[0] + 8 * FACTS * q)
+            write_integer(x, notes[0] + 8 * FACTS * q + 8)
+            write_integer((W - 1 - x) // S + 1 if x < W else 0, notes[0] + 8 * FACTS * q + 16)
+        for v in range(vectors):
+            begin = s // kinds[0] * kinds[1] - first - v * width
+            low, high = min(width, max(0, begin)), min(width, max(0, begin + W_out))
+            write_integer((1 << high) - (1 << low), notes[1] + 8 * (s * vectors + v))
 
 
 @compiled
-def _sum_row(row, sizes, window, kinds, cols, da, zero):
-    """The cells of da in row `row` of each plane. kinds: how many of rows, output rows from one to the next; of columns."""
-    _, C, _, H, _, _, W_out = sizes
-    f_h, f_w, S_h, S_w, P_h, _, D_h, _ = window
-    kinds_h, apart_h, kinds_w, apart_w = kinds
-    size, width, (cells, _, tap, notes) = element_size(zero), lanes(zero), cols
-    facts, step = notes + 8 * f_h, S_w * da[3]
-    buffer = facts + 8 * FACTS * f_w
-    for q_h in range(kinds_h):
-        y = row * S_h + q_h * D_h - P_h
-        if y < 0 or y >= H:
-            continue
-        met = _note_rows(row, (q_h, f_h, kinds_h, apart_h), sizes[5], f_w, cols, W_out * size)
-        for q_w in range(kinds_w):
-            first, x, columns = read_integers(facts + 8 * FACTS * q_w, FACTS)
-            taps = (f_w - q_w, kinds_w, apart_w, kinds_w * tap)
-            for c in range(C):
-                place = da[0] + c * da[1] + y * da[2] + x * da[3]
-                source = cells + (c * f_h * f_w + q_w) * tap
-                for j in range(0, columns, SUMS * width):
-                    count = min(SUMS * width, columns - j)
-                    target = (place + j * step, step, count, buffer)
-                    if count <= width:
-                        _sum_cells(form(zero, 1, 1), source, first + j, W_out, taps, (notes, met), target)
-                    elif count > FEW_SUMS * width:
-                        _sum_cells(form(zero, 1, SUMS), source, first + j, W_out, taps, (notes, met), target)
-                    else:
-                        _sum_cells(form(zero, 1, FEW_SUMS), source, first + j, W_out, taps, (notes, met), target)
+def _sum_rows(count, sizes, window, kinds, cols, notes, da, zero):
+    """Some rows of a plane of da, in all channels."""
+    _, C, _, _, W, _, W_out = sizes
+    f_w, (first_col, step), (facts, masks, _, cells) = window[1], cols, notes
+    size, width, apart = element_size(zero), lanes(zero), window[3] * da[3]
+    line = 8 * kinds[0] * _vectors(W, zero)
+    for q in range(kinds[0]):
+        first, x, columns = read_integers(facts + 8 * FACTS * q, FACTS)
+        taps = ((f_w - q + kinds[0] - 1) // kinds[0], kinds[0] * step - kinds[1] * size, line)
+        for c in range(C):
+            for j in range(0, columns, SUMS * width):
+                some = min(SUMS * width, columns - j)
+                source = (first_col + (c * f_w + q) * step + (first + j) * size, W_out * size)
+                bits = masks + q * (line // kinds[0]) + j // width * 8
+                target = (da[0] + c * da[1] + x * da[3] + j * apart, da[2], apart, some, cells)
+                if some <= width:
+                    _sum_cells(form(zero, 1, 1), count, source, taps, bits, target)
+                elif some > FEW_SUMS * width:
+                    _sum_cells(form(zero, 1, SUMS), count, source, taps, bits, target)
+                else:
+                    _sum_cells(form(zero, 1, FEW_SUMS), count, source, taps, bits, target)
 
 
 @compiled
-def _note_rows(row, taps, H_out, f_w, cols, row_bytes):
-    """Note where the taps r of plane q find what they add to a row, if it is not outside; returns how many do."""
-    (q, f_h, kinds, apart), (_, kept, tap, notes) = taps, cols
-    met, i = 0, row
-    for r in range(q, f_h, kinds):
-        if i >= 0 and i < H_out:
-            where = i if i < kept else i % kept
-            write_integer(r * f_w * tap + where * row_bytes, notes + 8 * met)
-            met += 1
-        i -= apart
-    return met
-
-
-@compiled
-def _sum_cells(kind, source, column, W_out, taps, rows, target):
-    """Some vectors of them. Masks are those of a column s, the same for all rows r."""
-    zero = zero_of(kind)
-    notes, met = rows
-    total = zeros(kind)
-    for _ in range(0, taps[0], taps[1]):
-        place, begin, behind = source + column * element_size(zero), -column, W_out - column
-        for r in range(met):
-            total = added_lanes(total, place + read_integer(notes + 8 * r), begin, behind)
-        column -= taps[2]
-        source += taps[3]
-    place, step, count, buffer = target
-    if step == element_size(zero):
-        store_lanes(total, place, 0, count)
-        return
-    store(total, buffer, 0, 0, None)
-    width, vector = lanes(zero), tile(zero, 1, 1)
-    for j in range(0, count, width):
-        if step == 2 * element_size(zero):
-            store_apart(load(vector, buffer + j * element_size(zero), 0, 0, None), place + j * step, min(width, count - j))
+def _sum_cells(kind, count, source, taps, masks, target):
+    """Some vectors of each row."""
+    zero, (line, step) = zero_of(kind), source
+    place, step_h, apart, some, cells = target
+    for _ in range(count):
+        total, col, bits = zeros(kind), line, masks
+        for _ in range(taps[0]):
+            total = added_masked(total, col, bits)
+            col += taps[1]
+            bits += taps[2]
+        if apart == element_size(zero):
+            store_lanes(total, place, 0, some)
+        elif apart == 2 * element_size(zero):
+            store_apart(total, place, some)
         else:
-            for i in range(j, min(j + width, count)):
-                write(read(zero, buffer + i * element_size(zero)), place + i * step)
+            store(total, cells, 0, 0, None)
+            for i in range(some):
+                write(read(zero, cells + i * element_size(zero)), place + i * apart)
+        line += step
+        place += step_h

@@ -52,14 +52,20 @@ def full_rows_of(count: int) -> int:
     return rows
 
 
-def most_rows_of(count: int) -> int:
-    """Rows of the tallest tile of VECTORS vectors: 9 of 32 registers, as many taps as a window of 3 x 3 has."""
-    return (count - VECTORS - 1) // VECTORS
+def low_vectors_of(count: int, rows: int) -> int:
+    """Vectors of a tile of few rows: sums, vectors of b and a broadcast share the registers; 8 at most.
+
+    With one more, three rows and 8 vectors in 32 registers, what was spilled took a sixth longer.
+    """
+    return min(8, max(1, (count - 1) // (rows + 1)))
 
 
 def long_vectors_of(count: int, rows: int) -> int:
-    """Vectors of a tile of few rows: sums, a vector of each row and one more share the registers; 9 at most."""
-    return min(9, (count - rows - 1) // rows)
+    """Vectors of a tile of few rows: sums, a vector of each row and one more share the registers.
+
+    At most 9 beside three rows, and 5 beside four: as many taps as windows of 3 x 3 have, and a row of 5 x 5.
+    """
+    return min(9 if rows < 4 else 5, (count - rows - 1) // rows)
 
 
 class Tile(types.Type):
@@ -234,6 +240,14 @@ class Code:
 
     def load_lanes(self, others: Any, address: Any, first: Any, behind: Any) -> Any:
         return self._load(others, self.pointer(address, self.t.vector), self._between(first, behind))
+
+    def load_bits(self, address: Any, bits: Any) -> Any:
+        """The lanes whose bits are 1 in an int64 in memory, the others 0."""
+        number = self.builder.load(self.builder.inttoptr(bits, POINTER), align=8)
+        mask = self.builder.bitcast(
+            self.builder.trunc(number, ir.IntType(self.t.lanes)), ir.VectorType(ir.IntType(1), self.t.lanes)
+        )
+        return self._load(self.t.zero_vector(), self.pointer(address, self.t.vector), mask)
 
     def _load(self, others: Any, place: Any, mask: Any) -> Any:
         i32 = ir.IntType(32)

@@ -1,8 +1,8 @@
 """dtheta where k or taps are few: lanes are output cells, and a register tile has some k in its rows and some taps.
 
 Each (k, t) keeps a vector of partial sums in scratch, whose lanes are added up at the end. A tile's sum is over NEAR vectors
-of cells at most, from zero. A tile has three k and nine taps where it can: with as many taps as a window of 3 x 3 has, dz is
-read once, from where it is. (Of tiles with 8 k and 3 taps dz had to be packed, which took up to a fifth of the time.)
+of cells at most, from zero. A tile has three k and nine taps, as a window of 3 x 3, or four and five, as a row of 5 x 5:
+what leaves less of a tile unused. (Of tiles with 8 k and 3 taps dz had to be packed, which took up to a fifth of the time.)
 Tuples as in theta_gradient.py, and
     planes  address of the first sample's, and the step to the next's
     counts  k, taps, output cells, samples
@@ -33,10 +33,13 @@ from fastnn.kernels.planes import (
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, constant, long_vectors_of, registers
 from fastnn.kernels.theta_rows import Gradients, Rows
-from fastnn.kernels.tiles import added, load, products, store, store_sums, tile
+from fastnn.kernels.tiles import added, lane_sums, load, products, store, tile
+
+Pair = tuple[int, int]
+Counts = tuple[int, int, int, int]
 
 WIDEST = 9  # vectors of any tile
-LOW = 3  # rows of a tile
+LOW, SQUARE = 3, 4  # rows of a tile
 # Vectors of each line that a tile goes along: rows of dz and planes stay in the first-level cache. 24 took a tenth longer.
 NEAR = 64
 # Cycles, as measured: to copy a vector of a plane, and every other cell; of a tile for its loads, beside one a product.
@@ -44,9 +47,21 @@ FILL, FILL_APART, LOADS = 6, 12, 3
 
 
 @constant
-def _most_vectors(zero):
+def _low_vectors(zero):
     """Of a tile of LOW rows."""
     return long_vectors_of(registers()[1], LOW)
+
+
+@constant
+def _square_vectors(zero):
+    """Of a tile of SQUARE rows."""
+    return long_vectors_of(registers()[1], SQUARE)
+
+
+@compiled
+def _cycles(K, taps, rows, vectors):
+    """Of a vector of cells, in tiles of so many rows and vectors."""
+    return -(-K // rows) * -(-taps // vectors) * (rows * vectors + LOADS)
 
 
 @compiled
@@ -73,9 +88,8 @@ def cycles_by_lanes(sizes, window, zero):
     """Of a vector of cells."""
     _, C, K, _, _, _, _ = sizes
     f_h, f_w, S_h, S_w, _, _, D_h, _ = window
-    many = _most_vectors(zero)
-    planes = C * f_w * phases(f_h, S_h, D_h) * (FILL if S_w == 1 else FILL_APART)
-    return -(-K // LOW) * -(-C * f_h * f_w // many) * (LOW * many + LOADS) + planes
+    taps, planes = C * f_h * f_w, C * f_w * phases(f_h, S_h, D_h) * (FILL if S_w == 1 else FILL_APART)
+    return min(_cycles(K, taps, LOW, _low_vectors(zero)), _cycles(K, taps, SQUARE, _square_vectors(zero))) + planes
 
 
 @compiled
@@ -90,7 +104,7 @@ def _layout(scratch, sizes, part, sums_bytes, zero):
     """`room`."""
     planes = -(-scratch // LINE) * LINE
     sums = -(-(planes + _samples(sizes, part, zero) * plane_bytes(part)) // LINE) * LINE
-    places = sums + sums_bytes
+    places = sums + sums_bytes + lanes(zero) * lanes(zero) * element_size(zero)  # read, and not used, by `_to_theta`
     return planes, sums, places, places + 8 * WIDEST
 
 
@@ -115,8 +129,9 @@ def theta_by_lanes(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
     channels, rows = part[1], part[2]
     if part[6] == IN_PLACE:
         apart = image[1]
-    for place in range(sums, sums + sums_bytes, lanes(zero) * size):
-        store(tile(zero, 1, 1), place, 0, 0, None)
+    if m * H_out * W_out == 0:  # else what is added first is not added to anything
+        for place in range(sums, sums + sums_bytes, lanes(zero) * size):
+            store(tile(zero, 1, 1), place, 0, 0, None)
     tap_offsets(room[3], channels, window, part, False)
     for n in range(0, m, samples):
         for i in range(0, H_out, rows):
@@ -134,10 +149,30 @@ def theta_by_lanes(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
                 counts, lines = (K, some[1] * cells, some[5] * W_out, many), (planes, apart)
                 corner = (sums + c // channels * (channels * cells + WIDEST) * lanes(zero) * size, row)
                 if K == 1:
-                    _add(long_form(zero, 1), lines, counts, source, corner, room)
+                    _add_single(n + i, lines, counts, source, corner, room, zero)
+                elif _cycles(K, counts[1], SQUARE, _square_vectors(zero)) < _cycles(K, counts[1], LOW, _low_vectors(zero)):
+                    _add_square(n + i, lines, counts, source, corner, room, zero)
                 else:
-                    _add(long_form(zero, LOW), lines, counts, source, corner, room)
-    _to_theta(K, C, cells, channels, (sums, row), out, zero)
+                    _add_low(n + i, lines, counts, source, corner, room, zero)
+    for c in range(0, C, channels):
+        corner = (sums + c // channels * (channels * cells + WIDEST) * lanes(zero) * size, row)
+        _to_theta((K, min(channels, C - c) * cells), corner, (out[0] + c * cells * size, out[1]), zero)
+
+
+# Each tile by itself, so that a network has only those compiled that it runs.
+@shared
+def _add_single(later: int, planes: Pair, counts: Counts, dz: Gradients, sums: Pair, room: Counts, zero: float) -> None:
+    _add(long_form(zero, 1), later, planes, counts, dz, sums, room)
+
+
+@shared
+def _add_low(later: int, planes: Pair, counts: Counts, dz: Gradients, sums: Pair, room: Counts, zero: float) -> None:
+    _add(long_form(zero, LOW), later, planes, counts, dz, sums, room)
+
+
+@shared
+def _add_square(later: int, planes: Pair, counts: Counts, dz: Gradients, sums: Pair, room: Counts, zero: float) -> None:
+    _add(long_form(zero, SQUARE), later, planes, counts, dz, sums, room)
 
 
 @compiled
@@ -151,8 +186,8 @@ def _places(table, tap, taps, notes, count):
 
 
 @compiled
-def _add(kind, planes, counts, dz, sums, room):
-    """A tile has the partial sums of some k with some taps."""
+def _add(kind, later, planes, counts, dz, sums, room):
+    """A tile has the partial sums of some k with some taps; `later` is 0 for the first cells of all."""
     K, taps, cells, samples = counts
     zero, t = zero_of(kind), zeros(kind)
     row, near = lanes(zero) * element_size(zero), NEAR * lanes(zero)
@@ -170,17 +205,17 @@ def _add(kind, planes, counts, dz, sums, room):
                     if count % lanes(zero) != 0:
                         total = products(total, x, dz[2], last, places, y, count % lanes(zero))
                 place = sums[0] + k * sums[1] + tap * row
-                store(added(total, load(t, place, sums[1], last, None)), place, sums[1], last, None)
+                if later + p > 0:
+                    total = added(total, load(t, place, sums[1], last, None))
+                store(total, place, sums[1], last, None)
 
 
 @compiled
-def _to_theta(K, C, cells, channels, sums, out, zero):
-    """The sums over the lanes -> dtheta."""
-    size, width = element_size(zero), lanes(zero)
-    vector = tile(zero, 1, 1)
+def _to_theta(counts, sums, out, zero):
+    """The sums over the lanes -> dtheta, of counts (K, taps)."""
+    (K, taps), size, width = counts, element_size(zero), lanes(zero)
+    square, vector = tile(zero, lanes(zero), 1), width * size
     for k in range(K):
-        for c in range(C):
-            number = c // channels * (channels * cells + WIDEST) + c % channels * cells
-            source, place = sums[0] + k * sums[1] + number * width * size, out[0] + k * out[1] + c * cells * size
-            for tap in range(cells):
-                store_sums(load(vector, source + tap * width * size, 0, 0, None), place + tap * size, 0, 0)
+        for tap in range(0, taps, width):
+            partial = load(square, sums[0] + k * sums[1] + tap * vector, vector, width - 1, None)
+            store(lane_sums(partial), out[0] + k * out[1] + tap * size, 0, 0, min(width, taps - tap))

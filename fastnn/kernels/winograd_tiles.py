@@ -31,7 +31,7 @@ from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read
 from fastnn.kernels.planes import Images, Sizes, channels_of, line_apart
 from fastnn.kernels.shared import shared
-from fastnn.kernels.simd import VECTORS
+from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, store, store_sums, tile
 
 PLACES = 16
@@ -59,7 +59,10 @@ def weight_step(C, zero):
 
 @compiled
 def patch_step(C, zero):
-    return line_apart(C * VECTORS * lanes(zero) * element_size(zero))
+    step = line_apart(C * VECTORS * lanes(zero) * element_size(zero))
+    while (step // LINE + 1) % 64 < 3:
+        step += 2 * LINE
+    return step
 
 
 @compiled
