@@ -6,17 +6,18 @@ zero. The tile has pairs (c, s) as rows, so few channels C fill it as well as ma
 for C results. Then the f_w lines of a row of da, which lie apart there, are added up in a register: adding in memory would
 wait for the tap before, whose cells overlap.
 
-    taps    of a row: the first, how many, and of how many that a plane has; f_h
+    taps    of a row: the first, how many, and of how many that a plane has
     kinds   of columns: how many, and output columns from one tap to the next
     cols    address, step from tap to tap
-    notes   addresses in scratch: facts about columns and masks (`_note_columns`), places (`_note_places`), a tile's cells
+    dz      address of a row's first tap, steps from one k and tap r to the next, k that go together, what is read after it
+    notes   addresses in scratch: facts about columns and masks (`_note_columns`), a tile's cells
 """
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import form, lanes, low_form, rows_of, vectors_of, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import added_masked, store_apart, store_lanes
-from fastnn.kernels.memory import ask_to_read, element_size, read, read_integer, read_integers, write, write_integer
+from fastnn.kernels.memory import ask_to_read, element_size, read, read_integers, write, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window, line_apart, phases
 from fastnn.kernels.sample_turns import in_one_set
 from fastnn.kernels.shared import shared
@@ -32,7 +33,7 @@ NEAR, CLASHING = 32, 8
 COLS_BYTES = 16 * 1024  # of cols: they stay in the second-level cache beside what dz they come from
 
 Counts = tuple[int, int, int]
-Lines = tuple[int, int, int, int]
+Lines = tuple[int, int, int, int, int]
 Cols = tuple[int, int]
 
 
@@ -64,9 +65,8 @@ def _layout(scratch, sizes, window, zero):
     cols = -(-(weights + -(-taps // high) * high * K * window[0] * size) // LINE) * LINE
     facts = cols + taps * step
     masks = facts + 8 * FACTS * window[1]
-    places = masks + 8 * window[1] * _vectors(W, zero)
-    cells = places + 16 * NEAR * window[0]
-    return rows, step, weights, cols, (facts, masks, places, cells), cells + SUMS * lanes(zero) * size
+    cells = masks + 8 * window[1] * _vectors(W, zero)
+    return rows, step, weights, cols, (facts, masks, cells), cells + SUMS * lanes(zero) * size
 
 
 @compiled
@@ -92,7 +92,6 @@ def scatter(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images,
     apart, columns = max(1, kinds * D_h // S_h), (kinds_w, kinds_w * D_w // S_w)
     _note_columns(sizes, window, columns, notes, zero)
     near = _near(K, f_h, dz[2])
-    _note_places(K, f_h, near, (dz[2], -apart * W_out * size), notes[2])
     _pack((K, C, f_h, f_w), kinds, near, theta, weights, zero)
     for n in range(m):
         above = weights
@@ -105,8 +104,10 @@ def scatter(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images,
                     whole = row >= (some - 1) * apart and row < H_out
                     count = min(behind, H_out) - row if whole else 1
                     first = max(0, -((H_out - 1 - row) // apart))
-                    taps = first, max(0, min(some - 1, row // apart) - first + 1), some, f_h
-                    source = (dz[0] + n * dz[1] + row * W_out * size, dz[2], near, notes[2])
+                    taps = first, max(0, min(some - 1, row // apart) - first + 1), some
+                    place, next_ = dz[0] + n * dz[1] + row * W_out * size, dz[0] + (n + 1) * dz[1]
+                    next_ = place + count * W_out * size if row + count < H_out else next_
+                    source = place, dz[2], -apart * W_out * size, near, next_
                     counts, lines = (C * f_w, K, count * W_out), (cols + (row - begin) * W_out * size, step)
                     if high == HIGH:
                         _make_high(counts, taps, source, above, lines, zero)
@@ -141,17 +142,17 @@ def _pack(shape, kinds, near, theta, target, zero):
 
 # Each tile by itself, so that a network has only those compiled that it runs.
 @shared
-def _make_low(counts: Counts, taps: Lines, dz: Lines, above: int, cols: Cols, zero: float) -> None:
+def _make_low(counts: Counts, taps: Counts, dz: Lines, above: int, cols: Cols, zero: float) -> None:
     _make_cols(low_form(zero, LOW), form(zero, LOW, 2), form(zero, LOW, 1), counts, taps, dz, above, cols)
 
 
 @shared
-def _make_middle(counts: Counts, taps: Lines, dz: Lines, above: int, cols: Cols, zero: float) -> None:
+def _make_middle(counts: Counts, taps: Counts, dz: Lines, above: int, cols: Cols, zero: float) -> None:
     _make_cols(low_form(zero, MIDDLE), form(zero, MIDDLE, 2), form(zero, MIDDLE, 1), counts, taps, dz, above, cols)
 
 
 @shared
-def _make_high(counts: Counts, taps: Lines, dz: Lines, above: int, cols: Cols, zero: float) -> None:
+def _make_high(counts: Counts, taps: Counts, dz: Lines, above: int, cols: Cols, zero: float) -> None:
     _make_cols(low_form(zero, HIGH), form(zero, HIGH, 2), form(zero, HIGH, 1), counts, taps, dz, above, cols)
 
 
@@ -166,53 +167,47 @@ def _make_cols(wide, pair, single, counts, taps, dz, above, cols):
         count = vectors_of(wide) * width if rest >= vectors_of(wide) * width else min(2 * width, rest)
         for row in range(0, rows, rows_of(wide)):
             last, weights = min(rows_of(wide), rows - row) - 1, above + row * K * taps[2] * size
-            source, target = (dz[0] + done * size, dz[1], dz[2], dz[3]), (cols[0] + row * cols[1] + done * size, cols[1])
+            source, target = dz[0] + done * size, (cols[0] + row * cols[1] + done * size, cols[1])
+            lines = source, dz[1], dz[2], dz[3], source + count * size if done + 2 * count <= cells else dz[4]
             if count > 2 * width:
-                _run(wide, K, taps, weights, source, target, last, None)
+                _run(wide, K, taps, weights, lines, target, last, None)
             elif count > width:
-                _run(pair, K, taps, weights, source, target, last, count - width)
+                _run(pair, K, taps, weights, lines, target, last, count - width)
             else:
-                _run(single, K, taps, weights, source, target, last, count)
+                _run(single, K, taps, weights, lines, target, last, count)
         done += count
 
 
 @compiled
 def _run(kind, K, taps, weights, dz, target, last, count):
     """One tile: BLOCK terms from zero, then the next are added."""
-    (first, some, of, f_h), (source, step_k, near, table) = taps, dz
+    (first, some, of), (source, step_k, step_r, near, ahead) = taps, dz
     zero, t = zero_of(kind), zeros(kind)
     size = element_size(zero)
-    rows, row, together = rows_of(kind) * size, vectors_of(kind) * lanes(zero) * size, BLOCK // (of * near) * near
+    rows, together = rows_of(kind) * size, BLOCK // (of * near) * near
     total = t
     for k in range(0, max(K, 1), near):
         each = min(near, K - k)
-        places = table + 8 * first * each if each == near else table + 8 * (near * f_h + first * each)
         weights += first * each * rows
-        for _ in range(some * each):
-            place = source + read_integer(places)
-            total = rank_one(total, weights, size, rows_of(kind) - 1, place, count)
-            if count is None:  # a line of the tile after the next: all of them took the loads' time
-                ask_to_read(place + 2 * row)
-            weights += rows
-            places += 8
+        for r in range(some):
+            place, beyond = source + (first + r) * step_r, ahead + r * LINE
+            for _ in range(each):
+                total = rank_one(total, weights, size, rows_of(kind) - 1, place, count)
+                if count is None:  # each r asks for other lines of the same k
+                    ask_to_read(beyond)
+                    if vectors_of(kind) > MIDDLE:
+                        ask_to_read(beyond + some * LINE)
+                        ask_to_read(beyond + 2 * some * LINE)
+                weights += rows
+                place += step_k
+                beyond += step_k
         weights += (of - some - first) * each * rows
-        source += near * step_k
+        source, ahead = source + near * step_k, ahead + near * step_k
         if k + near >= K or (k + near) % together == 0:
             if k >= together:
                 total = added(total, load(t, target[0], target[1], last, count))
             store(total, target[0], target[1], last, count)
             total = t
-
-
-@compiled
-def _note_places(K, f_h, near, steps, table):
-    """Where cells meet dz of near k, r by r, and of those behind the last whole number of near k."""
-    for r in range(f_h):
-        for k in range(near):
-            write_integer(r * steps[1] + k * steps[0], table + 8 * (r * near + k))
-        rest = K % near
-        for k in range(rest):
-            write_integer(r * steps[1] + k * steps[0], table + 8 * (near * f_h + r * rest + k))
 
 
 @compiled
@@ -242,7 +237,7 @@ def _note_columns(sizes, window, kinds, notes, zero):
 def _sum_rows(count, sizes, window, kinds, cols, notes, da, zero):
     """Some rows of a plane of da, in all channels."""
     _, C, _, _, W, _, W_out = sizes
-    f_w, (first_col, step), (facts, masks, _, cells) = window[1], cols, notes
+    f_w, (first_col, step), (facts, masks, cells) = window[1], cols, notes
     size, width, apart = element_size(zero), lanes(zero), window[3] * da[3]
     line = 8 * kinds[0] * _vectors(W, zero)
     for q in range(kinds[0]):

@@ -12,7 +12,7 @@ Tuples as in theta_gradient.py, and
 
 from fastnn.kernels.forms import lanes, long_form, rows_of, vectors_of, zero_of, zeros
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
+from fastnn.kernels.memory import ask_to_read, element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.planes import (
     IN_PLACE,
     PLANE_BYTES,
@@ -201,6 +201,10 @@ def _add(kind, later, planes, counts, dz, sums, room):
                     x, y = source + n * dz[1], planes[0] + n * planes[1] + p * element_size(zero)
                     for _ in range(count // lanes(zero)):
                         total = products(total, x, dz[2], last, places, y, None)
+                        if rows_of(kind) == LOW:  # what the next k read comes from far away; other tiles have no time to ask
+                            ask_to_read(x + 3 * dz[2])
+                            ask_to_read(x + 4 * dz[2])
+                            ask_to_read(x + 5 * dz[2])
                         x, y = x + row, y + row
                     if count % lanes(zero) != 0:
                         total = products(total, x, dz[2], last, places, y, count % lanes(zero))
