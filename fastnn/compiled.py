@@ -42,7 +42,7 @@ def network(model: Sequential, loss: str | Loss, optimizer: Optimizer | None) ->
     """See Sequential.compiled."""
     if backend.name != "numba":
         raise RuntimeError(f"compiled: expected FASTNN_BACKEND=numba, got {backend.name}")
-    from fastnn.kernels.images import scratch_bytes
+    from fastnn.kernels.images import choose, scratch_bytes
     from fastnn.kernels.train import Network
 
     found, stepper = losses.find(loss), optimizer or optimizers.Adam()
@@ -55,6 +55,7 @@ def network(model: Sequential, loss: str | Loss, optimizer: Optimizer | None) ->
     table = plan.table(model, LOSS_CODES[found.name])
     if np.isin(table[1:, plan.KIND], (plan.CONV, plan.TRANSPOSED)).any():
         table[0, plan.SCRATCH] = scratch_bytes(table, model.dtype)
+        choose(table, model.dtype)
     settings, draws = np.array(stepper.settings(), np.float64), max((layer.draws for layer in _dropouts(model)), default=0)
     stepper.attend(model.parameters)  # from here on nothing is refused
     steps = np.array([stepper.steps, draws], np.int64)

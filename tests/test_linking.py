@@ -1,15 +1,18 @@
-"""Numba's private methods, of which linking.py replaces some: without any of them all works as with plain Numba. And gc."""
+"""Numba's private names, of which linking.py and lean.py replace or use some: without any of them all works as with plain
+Numba. And gc.
+"""
 
 import gc
 
 import pytest
 from processes import output
 
-from fastnn.kernels import linking
+from fastnn.kernels import lean, linking
+from fastnn.kernels.lowering import LOWERS_BY
 
-# Imports Numba with a name of numba/core/codegen.py replaced by another; prints whether all names are there, and a result.
+# Imports Numba with a name of all modules of numba.core replaced by another; prints whether all are there, and a result.
 WITHOUT = """
-import importlib.machinery, sys
+import importlib.machinery, importlib.util, sys
 old, new = sys.argv[1], "another" + sys.argv[1]
 
 class Loader(importlib.machinery.SourceFileLoader):
@@ -20,16 +23,17 @@ class Loader(importlib.machinery.SourceFileLoader):
 class Finder(importlib.machinery.PathFinder):
     @classmethod
     def find_spec(cls, name, path=None, target=None):
-        if name == "numba.core.codegen":
+        if name.startswith("numba.core.") and path is not None:
             spec = super().find_spec(name, path, target)
-            return importlib.machinery.ModuleSpec(name, Loader(name, spec.origin), origin=spec.origin)
+            if spec is not None and spec.origin.endswith(".py") and not spec.submodule_search_locations:
+                return importlib.util.spec_from_file_location(name, spec.origin, loader=Loader(name, spec.origin))
 
 sys.meta_path.insert(0, Finder)
 import numpy as np
-from fastnn.kernels import linking, softplus
-print(linking._is_known(), softplus(np.linspace(-9, 9, 40)).tolist())
+from fastnn.kernels import lean, linking, softplus
+print(linking._is_known() and lean.is_known(), softplus(np.linspace(-9, 9, 40)).tolist())
 """
-NAMES = "_library_class", "_finalized", *linking.PRIVATE
+NAMES = "_library_class", "_finalized", *linking.PRIVATE, *(name for _, name in lean.PRIVATE), *LOWERS_BY
 
 
 @pytest.fixture(scope="module")

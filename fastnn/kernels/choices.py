@@ -3,7 +3,9 @@
 Tuples as in planes.py. `back` is 1 for da, whose sizes and window are the forward pass's, and 0 for z.
 """
 
-from fastnn.constants import SAMPLES, WINOGRAD
+import numpy as np
+
+from fastnn.constants import BY_LANES, BY_ROWS, GATHERED, NO_SAMPLES, NO_SAMPLES_BACK, SAMPLES, SCATTERED, WINOGRAD
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import full_rows, half_rows, lanes, wide_rows
 from fastnn.kernels.jit import compiled
@@ -13,6 +15,7 @@ from fastnn.kernels.sample_lanes import least_bytes, shape_of
 from fastnn.kernels.scatter import tile_rows
 from fastnn.kernels.shared import shared
 from fastnn.kernels.single_cells import can_be_cells
+from fastnn.kernels.theta_gradient import is_by_lanes
 from fastnn.kernels.weights import LOW, are_wide, rows_of_time
 from fastnn.kernels.winograd import PEAK, can_be, sample_cycles, takes
 
@@ -179,3 +182,19 @@ def takes_samples(back: int, algorithm: int, sizes: Sizes, window: Window, image
     vectors, other = -(-sizes[0] // lanes(zero)), _other_cycles(back, algorithm, sizes, window, zero)[0]
     most = min(MARGIN * sizes[0] * other, sizes[0] * other - LEAST_CYCLES)
     return 1 if vectors * _samples_cycles(back, sizes, window, zero) < most else 0
+
+
+def known(algorithm: int, sizes: Sizes, window: Window, image: Images, grid: Images, zero: np.floating) -> int:
+    """What is known of these sizes with any number of samples up to theirs, as bits. In Python.
+
+    Of as many vectors of samples, whole ones gain the most from `sum_samples`, and more vectors more: so it never takes
+    fewer samples if not these. Whether to scatter depends on them only beside `winograd`.
+    """
+    whole = (-(-sizes[0] // lanes(zero)) * lanes(zero), *sizes[1:])
+    bits = 0 if takes_samples(0, algorithm, whole, window, image, grid, zero) else NO_SAMPLES
+    bits |= 0 if takes_samples(1, algorithm, whole, window, grid, image, zero) else NO_SAMPLES_BACK
+    bits |= BY_LANES if is_by_lanes(sizes, window, zero) else BY_ROWS
+    turned, met, _, _ = plane_of(0, 0, sizes, window)
+    if can_be(algorithm, turned, met, zero):
+        return bits
+    return bits | (SCATTERED if scatters(algorithm, sizes, window, zero) else GATHERED)

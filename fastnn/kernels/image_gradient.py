@@ -6,7 +6,7 @@ of dz with the taps in reverse, stride 1 and dilation n D / S; nothing is multip
 would copy more than it computes with, scatter.py takes its place, and where samples are many, sample_lanes.py (choices.py).
 """
 
-from fastnn.constants import DIRECT, IDENTITY
+from fastnn.constants import ALGORITHM_BITS, DIRECT, GATHERED, IDENTITY, NO_SAMPLES_BACK, SCATTERED
 from fastnn.kernels.choices import may_take_samples, scatters, takes_samples
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
@@ -47,13 +47,14 @@ def image_gradient(
 ) -> None:
     """All samples of one group; sizes and window are the forward pass's."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    if takes_samples(1, algorithm, sizes, window, dz, da, zero) != 0:
+    if algorithm & NO_SAMPLES_BACK == 0 and takes_samples(1, algorithm, sizes, window, dz, da, zero) != 0:
         _by_samples(sizes, window, dz, theta, da, scratch, zero)
         return
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     if phases_h < S_h or phases_w < S_w:
         _clear(sizes, da, zero)
-    if scatters(algorithm, sizes, window, zero) != 0:
+    known, algorithm = algorithm & (GATHERED | SCATTERED), algorithm & ALGORITHM_BITS
+    if known == SCATTERED or (known == 0 and scatters(algorithm, sizes, window, zero) != 0):
         scatter(sizes, window, dz, theta, da, scratch, zero)
         return
     write(zero, scratch)

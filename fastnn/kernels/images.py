@@ -10,14 +10,16 @@ import numpy as np
 
 from fastnn import plan
 from fastnn.constants import IDENTITY
+from fastnn.kernels.choices import known
 from fastnn.kernels.conv import da_bytes, dtheta_bytes, forward_bytes, forward_groups, image_groups, theta_groups
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.layout import at, integers_at
-from fastnn.kernels.memory import element_size, write
+from fastnn.kernels.layout import at
+from fastnn.kernels.memory import element_size, read_integers, write
 from fastnn.kernels.pool_loops import avg_at, avg_back_at, max_at, max_back_at
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.theta_gradient import bias_gradient
+from fastnn.plan import NUMBERS
 
 
 @compiled
@@ -64,13 +66,23 @@ def scratch_bytes(table: plan.Table, dtype: np.dtype[Any]) -> int:
     return most
 
 
+def choose(table: plan.Table, dtype: np.dtype[Any]) -> None:
+    """Note beside a convolution's algorithm what is known of every slice. In Python, likewise: to compile it took 1.5 s."""
+    rows, zero = table[0, plan.ROWS].item(), dtype.type(0)
+    for row in table[1:]:
+        if row[plan.KIND] in (plan.CONV, plan.TRANSPOSED):
+            numbers = row[plan.GEOMETRY :].tolist()
+            sizes, window, (_, algorithm), image, grid, _ = convolution(row[plan.KIND], numbers, rows)
+            row[plan.GEOMETRY + 15] += known(algorithm, sizes, window, place(0, image, zero), place(0, grid, zero), zero)
+
+
 @shared
 def convolve_at(kind: int, geometry: int, m: int, a: int, theta: int, z: int, scratch: int, zero: float) -> None:
     """(15) z = theta a + b, or (19) with a for dz: the transposed convolution."""
     if kind != plan.CONV:
         _transposed_at(kind, geometry, m, a, theta, z, scratch, zero)
         return
-    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, integers_at(geometry, plan.NUMBERS), m)
+    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, read_integers(geometry, NUMBERS), m)
     weights, size = place(theta, taps, zero), element_size(zero)
     b, inputs, outputs = (theta + grid[0] * weights[1], size, IDENTITY), place(a, image, zero), place(z, grid, zero)
     forward_groups(sizes, window, groups, algorithm, inputs, weights, b, outputs, scratch, zero)
@@ -79,7 +91,7 @@ def convolve_at(kind: int, geometry: int, m: int, a: int, theta: int, z: int, sc
 # What only transposed convolutions need is compiled for them alone.
 @shared
 def _transposed_at(kind: int, geometry: int, m: int, a: int, theta: int, z: int, scratch: int, zero: float) -> None:
-    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, integers_at(geometry, plan.NUMBERS), m)
+    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, read_integers(geometry, NUMBERS), m)
     weights, size = place(theta, taps, zero), element_size(zero)
     image_groups(sizes, window, groups, algorithm, place(a, grid, zero), weights, place(z, image, zero), scratch, zero)
     cells, bias = image[1] * image[2], at(theta + grid[0] * weights[1], image[0], zero)
@@ -95,7 +107,7 @@ def convolve_back_at(
     kind: int, geometry: int, m: int, a: int, theta: int, dz: int, dtheta: int, da: int, scratch: int, zero: float
 ) -> None:
     """(17) dtheta and db, and, unless da is 0, (19) da; of a transposed convolution, (15) with dz for a."""
-    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, integers_at(geometry, plan.NUMBERS), m)
+    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, read_integers(geometry, NUMBERS), m)
     weights, results, size = place(theta, taps, zero), place(dtheta, taps, zero), element_size(zero)
     db, n_out = dtheta + grid[0] * results[1], grid if kind == plan.CONV else image
     whole_rows = (dz, n_out[0] * n_out[1] * n_out[2] * size, n_out[1] * n_out[2] * size)
@@ -113,7 +125,7 @@ def convolve_back_at(
 
 @shared
 def _transposed_back_at(kind: int, geometry: int, m: int, dz: int, theta: int, da: int, scratch: int, zero: float) -> None:
-    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, integers_at(geometry, plan.NUMBERS), m)
+    sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, read_integers(geometry, NUMBERS), m)
     nothing = scratch  # one zero, again and again, for b
     write(zero, nothing)
     b, seen, results = (nothing, 0, IDENTITY), place(dz, image, zero), place(da, grid, zero)
@@ -123,7 +135,7 @@ def _transposed_back_at(kind: int, geometry: int, m: int, dz: int, theta: int, d
 @compiled
 def pooled(geometry, m):
     """What pooling asks for: sizes (planes, H, W, H', W') and windows (f, S, P)."""
-    (C, H, W), (_, H_out, W_out), (f_h, f_w, S_h, S_w, P_h, P_w, _, _), _ = numbers_of(integers_at(geometry, plan.NUMBERS))
+    (C, H, W), (_, H_out, W_out), (f_h, f_w, S_h, S_w, P_h, P_w, _, _), _ = numbers_of(read_integers(geometry, NUMBERS))
     return (m * C, H, W, H_out, W_out), (f_h, f_w, S_h, S_w, P_h, P_w)
 
 

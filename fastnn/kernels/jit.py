@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numba.core import config, sigutils, types
-from numba.core.codegen import JITCodeLibrary
 from numba.core.errors import TypingError
 from numba.core.imputils import lower_constant
 from numba.core.registry import CPUDispatcher
@@ -29,7 +28,8 @@ from fastnn.kernels.boxing import arrays_come_and_go
 from fastnn.kernels.cache import DiskCache, directory
 from fastnn.kernels.entry import Kind, Kinds, defaults_of, entry_of, parameters_of, written_out
 from fastnn.kernels.interrupts import until_it_returns
-from fastnn.kernels.linking import Lean, Part, made_as, undisturbed
+from fastnn.kernels.lean import Lean
+from fastnn.kernels.linking import Part, Whole, made_as, undisturbed
 
 if config.DISABLE_JIT:  # kernels exist in compiled code only: without it they would fail one by one, in Numba's words
     raise ImportError("NUMBA_DISABLE_JIT: fastnn.kernels cannot run uncompiled: use fastnn.ops with FASTNN_BACKEND=numpy")
@@ -116,12 +116,13 @@ _TAKEN = {
 class Kept(CPUDispatcher):
     """What compiles a function with the given options, and keeps it on disk."""
 
-    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any], library: type[Whole] = Whole) -> None:
+        self._library = library
         super().__init__(function, targetoptions={"nopython": True, **options}, pipeline_class=Lean)
         self._cache = DiskCache(function, options, announce)
 
     def compile(self, sig: Any) -> Any:
-        with until_it_returns(), undisturbed():
+        with until_it_returns(), undisturbed(), made_as(self._library):
             return super().compile(sig)
 
 
@@ -138,7 +139,7 @@ class Core(Kept):
         """Compile for the canonical form of the argument types, and let the given ones find it without a search."""
         args, _ = sigutils.normalize_signature(sig)
         canonical = self._canonical(args)
-        with arrays_come_and_go(), made_as(JITCodeLibrary):
+        with arrays_come_and_go():
             entry_point = super().compile(canonical)
         self.entry_points[tuple(map(_kind, canonical))] = entry_point
         if args not in self._known and args != canonical:

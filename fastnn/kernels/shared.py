@@ -29,6 +29,7 @@ from numba.core.typing.templates import AbstractTemplate, infer_global
 from fastnn.kernels.calls import call_by_address, name_address
 from fastnn.kernels.interrupts import uninterrupted
 from fastnn.kernels.jit import INTERNAL, Kept
+from fastnn.kernels.linking import Plain, Whole
 
 FLOATS = types.float32, types.float64
 
@@ -73,11 +74,13 @@ if hasattr(os, "register_at_fork"):
     )
 
 
-def shared(function: Callable[..., Any] | None = None, *, flushes: bool = False) -> Callable[..., Any]:
+def shared(
+    function: Callable[..., Any] | None = None, *, flushes: bool = False, library: type[Whole] = Whole
+) -> Callable[..., Any]:
     """Make a function a shared one, for callers in compiled code; where it `flushes`, subnormal numbers count as 0 in it."""
     if function is None:
-        return functools.partial(shared, flushes=flushes)
-    dispatcher = Kept(function, INTERNAL)
+        return functools.partial(shared, flushes=flushes, library=library)
+    dispatcher = Kept(function, INTERNAL, library)
     kinds = typing.get_type_hints(function)
     result = kinds.pop("return")
     floats = [place for place, kind in enumerate(kinds.values()) if kind is float]
@@ -109,6 +112,10 @@ def shared(function: Callable[..., Any] | None = None, *, flushes: bool = False)
 
     infer_global(function, types.Function(Template))
     return function
+
+
+# For what copies, or gets ready, for others that compute.
+prepares = functools.partial(shared, library=Plain)
 
 
 def _type_of(kind: Any, dtype: types.Float | None) -> types.Type:

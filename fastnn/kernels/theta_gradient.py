@@ -9,10 +9,12 @@ Tuples as in planes.py, and
     out    address, and the step from one k to the next; its taps are neighbours
 """
 
+from fastnn.constants import BY_LANES, BY_ROWS
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import full_rows, lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
+from fastnn.kernels.planes import Sizes, Window
 from fastnn.kernels.shared import shared
 from fastnn.kernels.theta_lanes import cycles_by_lanes, lanes_bytes, sums_of_lanes, theta_by_lanes
 from fastnn.kernels.theta_rows import Gradients, cycles_by_rows, rows_bytes, theta_by_rows
@@ -21,23 +23,24 @@ from fastnn.kernels.tiles import added, load, store_sums, tile
 SUMS_BYTES = 256 * 1024  # of partial sums for which lanes are output cells: they stay in the second-level cache
 
 
-@compiled
-def _by_lanes(sizes, window, zero):
-    """Whether lanes are output cells: by the cycles of both ways."""
+@shared
+def is_by_lanes(sizes: Sizes, window: Window, zero: float) -> int:
+    """Whether lanes are output cells: by the cycles of both ways, whatever the number of samples."""
     fewer = cycles_by_lanes(sizes, window, zero) < cycles_by_rows(sizes, window, zero)
-    return fewer and sums_of_lanes(sizes, window, zero)[1] <= SUMS_BYTES
+    return 1 if fewer and sums_of_lanes(sizes, window, zero)[1] <= SUMS_BYTES else 0
 
 
 @compiled
 def gradient_bytes(sizes, window, zero):
     """The scratch of `theta_gradient`: it grows with dtheta, not with m."""
-    return lanes_bytes(sizes, window, zero) if _by_lanes(sizes, window, zero) else rows_bytes(sizes, window, zero)
+    return lanes_bytes(sizes, window, zero) if is_by_lanes(sizes, window, zero) != 0 else rows_bytes(sizes, window, zero)
 
 
 @compiled
-def theta_gradient(sizes, window, image, dz, out, scratch, zero):
+def theta_gradient(algorithm, sizes, window, image, dz, out, scratch, zero):
     """All samples of one group."""
-    if _by_lanes(sizes, window, zero):
+    known = algorithm & (BY_LANES | BY_ROWS)
+    if known == BY_LANES or (known == 0 and is_by_lanes(sizes, window, zero) != 0):
         theta_by_lanes(sizes, window, image, dz, out, scratch, zero)
     else:
         theta_by_rows(sizes, window, image, dz, out, scratch, zero)

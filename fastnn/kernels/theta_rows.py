@@ -14,7 +14,7 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.packing import pack_panels
 from fastnn.kernels.planes import PLANE_BYTES, Images, Sizes, Window, line_apart, part_of_row
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import prepares, shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, rank_one_at, store, tile, transposed
 
@@ -69,7 +69,7 @@ def cycles_by_rows(sizes, window, zero):
     return (taps + PACK) * lanes(zero) * -(-sizes[2] // lanes(zero))
 
 
-@shared
+@prepares
 def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Rows, scratch: int, zero: float) -> None:
     """All samples of one group."""
     m, C, K, _, _, H_out, W_out = sizes

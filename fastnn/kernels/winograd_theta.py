@@ -9,7 +9,7 @@ Accuracy is what winograd.py says; if something in dtheta is not finite, it is c
 
 import numpy as np
 
-from fastnn.constants import WINOGRAD
+from fastnn.constants import ALGORITHM_BITS, AUTO, WINOGRAD
 from fastnn.kernels.forms import form, full_rows, lanes, rows_of, tall_form, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import row_of, scaled, stacked, subtracted
@@ -66,11 +66,12 @@ def theta_bytes(sizes, window, algorithm, zero):
 @compiled
 def theta_summed(algorithm, sizes, window, image, dz, out, scratch, zero):
     """What `theta_gradient` computes, by `winograd_theta` where that is faster and cells of a row are neighbours."""
-    can = image[4] == element_size(zero) and can_be(algorithm, sizes, window, zero)
-    if can and theta_takes(algorithm, sizes, window, zero) != 0:
+    meant = algorithm & ALGORITHM_BITS
+    can = image[4] == element_size(zero) and can_be(meant, sizes, window, zero)
+    if can and theta_takes(meant, sizes, window, zero) != 0:
         winograd_theta(sizes, window, image, dz, out, scratch, zero)
     else:
-        theta_gradient(sizes, window, image, dz, out, scratch, zero)
+        theta_gradient(algorithm, sizes, window, image, dz, out, scratch, zero)
 
 
 @compiled
@@ -138,7 +139,7 @@ def winograd_theta(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
     if _to_windows((C, K), (where[0], row), zero):
         sums_by_rows(K, 9 * C, (where[0], row), out, zero)
     else:
-        theta_gradient(sizes, window, image, dz, out, where[5], zero)
+        theta_gradient(AUTO, sizes, window, image, dz, out, where[5], zero)
 
 
 @shared

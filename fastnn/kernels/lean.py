@@ -1,0 +1,153 @@
+"""Numba's compiler without the work that is for nothing here: passes, lives of variables, questions asked again.
+
+Most variables are numbers, tuples of them, or tiles: nobody counts references to them, and when they are used last is of no
+interest. Numba asks that seven times for each function, and types every operator as if it had never met it. Of what a first
+step takes to compile, all of this was a third.
+"""
+
+import functools
+from typing import Any
+
+from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.ir_utils import build_definitions
+from numba.core.ssa import reconstruct_ssa
+from numba.core.transforms import canonicalize_cfg
+from numba.core.typed_passes import IRLegalization, NativeLowering, NopythonTypeInference, PreLowerStripPhis
+from numba.core.typing.context import BaseContext
+from numba.core.untyped_passes import IRProcessing, ReconstructSSA
+
+from fastnn.kernels.answers import Asked
+from fastnn.kernels.lowering import LeanLower, is_counted, lowers_as_expected
+
+# Passes over what no function here has: closures, functions to inline, loops over the items of tuples, products of whole
+# arrays. They took a tenth of the time to compile.
+NEEDLESS = (
+    "with_lifting",
+    "inline_closure_likes",
+    "make_function_op_code_to_jit_function",
+    "inline_inlinables",
+    "find_literally",
+    "literal_unroll",
+    "inline_overloads",
+    "nopython_rewrites",
+    "dump_parfor_diagnostics",
+)
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class Inference(NopythonTypeInference):
+    """The types of variables."""
+
+    _name = "fastnn_inference"
+
+    def run_pass(self, state: Any) -> bool:
+        context = state.typingctx
+        before, context.resolve_function_type = context.resolve_function_type, Asked(context)
+        try:
+            return bool(super().run_pass(state))
+        finally:
+            context.resolve_function_type = before
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class Processing(IRProcessing):
+    """Blocks in their usual form; when variables live is asked later, if at all. No function here is a generator."""
+
+    _name = "fastnn_processing"
+
+    def run_pass(self, state: Any) -> bool:
+        state.func_ir.blocks = canonicalize_cfg(state.func_ir.blocks)
+        state.func_ir.generator_info = None
+        return True
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class SSA(ReconstructSSA):
+    """A name for each value of a variable."""
+
+    _name = "fastnn_ssa"
+
+    def run_pass(self, state: Any) -> bool:
+        state.func_ir = reconstruct_ssa(state.func_ir)
+        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+        return True
+
+
+@register_pass(mutates_CFG=False, analysis_only=False)
+class StripPhis(PreLowerStripPhis):
+    """Assignments in place of what LLVM would call phi nodes."""
+
+    _name = "fastnn_strip_phis"
+
+    def run_pass(self, state: Any) -> bool:
+        state.func_ir = self._strip_phi_nodes(state.func_ir)
+        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+        return True
+
+
+@register_pass(mutates_CFG=False, analysis_only=True)
+class EndsOfLives(IRLegalization):
+    """Where variables are used last, if there are some to which that matters."""
+
+    _name = "fastnn_ends_of_lives"
+
+    def run_pass(self, state: Any) -> bool:
+        if state.flags.debuginfo or any(is_counted(state.targetctx, kind) for kind in set(state.typemap.values())):
+            super().run_pass(state)
+        return True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class Lowering(NativeLowering):
+    """LLVM's code."""
+
+    _name = "fastnn_lowering"
+
+    @property
+    def lowering_class(self) -> type[LeanLower]:
+        return LeanLower
+
+
+# By the names of Numba's own passes.
+INSTEAD = {
+    "ir_processing": Processing,
+    "reconstruct_ssa": SSA,
+    "nopython_type_inference": Inference,
+    "strip_phis": StripPhis,
+    "ir_legalization": EndsOfLives,
+    "native_lowering": Lowering,
+}
+
+
+# What these passes use of Numba's classes, beside lowering.py, which promises none of it.
+PRIVATE = (BaseContext, "_lookup_global"), (PreLowerStripPhis, "_strip_phi_nodes")
+
+
+@functools.cache
+def is_known() -> bool:
+    """Whether this Numba still has all of that. If not, its own passes are run, and only time is lost."""
+    return lowers_as_expected() and all(hasattr(holder, name) for holder, name in PRIVATE)
+
+
+class Passes(PassManager):
+    """Passes one after the other. Numba's own manager times each, tells listeners, and words an error for it beforehand."""
+
+    def _runPass(self, index: int, each: Any, state: Any) -> None:
+        each.analysis = self._analysis
+        each.run_initialization(state)
+        each.run_pass(state)
+        each.run_finalizer(state)
+
+
+class Lean(CompilerBase):
+    """Numba's compiler with these passes."""
+
+    def define_pipelines(self) -> list[PassManager]:
+        known = is_known()
+        lean = Passes("fastnn") if known else PassManager("fastnn")
+        for each, description in DefaultPassBuilder.define_nopython_pipeline(self.state).passes:
+            if each.name() not in NEEDLESS:
+                lean.add_pass(INSTEAD.get(each.name(), each) if known else each, description)
+        lean.finalize()
+        return [lean]

@@ -1,0 +1,160 @@
+"""From typed functions to LLVM's code, by Numba, but for what it does most often here and takes long for.
+
+It looks each time for who can multiply two integers, and asks three times for code for constants first; it writes variables
+to memory, zeros before them and zeros at their end, which LLVM has to find out are for nothing.
+"""
+
+import collections
+import operator
+from typing import Any
+
+from numba.core import types
+from numba.core.analysis import compute_cfg_from_blocks, compute_use_defs
+from numba.core.ir import Assign
+from numba.core.lowering import Lower
+
+from fastnn.kernels.answers import Asked
+
+
+def is_counted(context: Any, kind: types.Type) -> bool:
+    """Whether a value of that type holds references that somebody counts."""
+    return bool(context.data_model_manager[kind].contains_nrt_meminfo())
+
+
+# What `LeanLower` replaces or uses of Numba's own class, which promises none of it.
+LOWERS_BY = "_find_singly_assigned_variable", "_cast_var", "_singly_assigned_vars", "_blk_local_varmap"
+
+
+def lowers_as_expected() -> bool:
+    """Whether this Numba still has all of that. The last two are set by the first."""
+    method, cast, *variables = LOWERS_BY
+    return (
+        hasattr(Lower, method) and hasattr(Lower, cast) and set(variables) <= set(getattr(Lower, method).__code__.co_names)
+    )
+
+
+def _divided(builder: Any, left: Any, right: Any) -> tuple[Any, Any]:
+    """x // y and x % y of int64, both 0 where y is: LLVM's are rounded to zero, and the CPU's end the process there."""
+    none, is_zero = right.type(0), builder.icmp_signed("==", right, right.type(0))
+    divisor = builder.select(is_zero, right.type(1), right)
+    quotient, rest = builder.sdiv(left, divisor), builder.srem(left, divisor)
+    signs_differ = builder.icmp_signed("<", builder.xor(rest, divisor), none)
+    above = builder.and_(builder.icmp_signed("!=", rest, none), signs_differ)
+    quotient = builder.sub(quotient, builder.zext(above, right.type))
+    rest = builder.add(rest, builder.select(above, divisor, none))
+    return builder.select(is_zero, none, quotient), builder.select(is_zero, none, rest)
+
+
+def _compared(sign: str) -> Any:
+    return lambda builder, left, right: builder.icmp_signed(sign, left, right)
+
+
+# Of two int64, with the results of Numba's own code where division raises no error (jit.py).
+WHOLE_NUMBERS = {
+    operator.add: lambda builder, left, right: builder.add(left, right),
+    operator.sub: lambda builder, left, right: builder.sub(left, right),
+    operator.mul: lambda builder, left, right: builder.mul(left, right),
+    operator.floordiv: lambda builder, left, right: _divided(builder, left, right)[0],
+    operator.mod: lambda builder, left, right: _divided(builder, left, right)[1],
+    operator.and_: lambda builder, left, right: builder.and_(left, right),
+    operator.or_: lambda builder, left, right: builder.or_(left, right),
+    operator.eq: _compared("=="),
+    operator.ne: _compared("!="),
+    operator.lt: _compared("<"),
+    operator.le: _compared("<="),
+    operator.gt: _compared(">"),
+    operator.ge: _compared(">="),
+}
+
+
+class LeanLower(Lower):
+    """Numba's lowering of one function."""
+
+    def init(self) -> None:
+        self._kinds_counted: dict[types.Type, bool] = {}
+        super().init()
+
+    def _is_counted(self, kind: types.Type) -> bool:
+        """`is_counted`; and debuggers want to see all variables."""
+        if kind not in self._kinds_counted:
+            self._kinds_counted[kind] = self.context.enable_debuginfo or is_counted(self.context, kind)
+        return self._kinds_counted[kind]
+
+    def _find_singly_assigned_variable(self) -> None:
+        """Variables that are values, not places in memory: those assigned once, in a block that comes before all that use
+        them. Numba finds those that one block uses.
+        """
+        if any(map(self._is_counted, set(self.fndesc.typemap.values()))):
+            super()._find_singly_assigned_variable()
+            return
+        assigned = [(each.target.name, offset) for offset, block in self.blocks.items() for each in block.find_insts(Assign)]
+        times = collections.Counter(name for name, _ in assigned)
+        begins = {name: offset for name, offset in assigned if times[name] == 1}
+        dominators = compute_cfg_from_blocks(self.blocks).dominators()
+        for offset, used in compute_use_defs(self.blocks).usemap.items():  # but for what is assigned there before
+            for name in used & begins.keys():
+                if begins[name] >= offset or begins[name] not in dominators.get(offset, ()):
+                    del begins[name]
+        self._singly_assigned_vars, self._blk_local_varmap = set(begins), dict[str, Any]()
+
+    def alloca(self, name: str, kind: types.Type) -> Any:
+        """A place, without zeros, which are for the counts of what is replaced."""
+        if self._is_counted(kind):
+            return super().alloca(name, kind)
+        with self.builder.goto_entry_block():
+            return self.builder.alloca(self.context.get_value_type(kind), name=name)
+
+    def storevar(self, value: Any, name: str, argidx: Any = None) -> None:
+        if self._is_counted(self.typeof(name)):
+            super().storevar(value, name, argidx)
+        elif name in self._singly_assigned_vars:
+            self._blk_local_varmap[name] = value
+        else:
+            self.builder.store(value, self.getvar(name))
+
+    def delvar(self, name: str) -> None:
+        if self._is_counted(self.typeof(name)):
+            super().delvar(name)
+
+    def incref(self, typ: Any, val: Any) -> None:
+        if self._is_counted(typ):
+            super().incref(typ, val)
+
+    def decref(self, typ: Any, val: Any) -> None:
+        if self._is_counted(typ):
+            super().decref(typ, val)
+
+    def lower_binop(self, resty: Any, expr: Any, op: Any) -> Any:
+        """Of two numbers; for constants, only powers have code of their own."""
+        signature = self.fndesc.calltypes[expr]
+        if op in (operator.pow, operator.ipow) or not all(isinstance(arg, types.Number) for arg in signature.args):
+            return super().lower_binop(resty, expr, op)
+        values = self._values((expr.lhs, expr.rhs), signature)
+        if signature.args == (types.int64, types.int64) and op in WHOLE_NUMBERS:
+            result = WHOLE_NUMBERS[op](self.builder, *values)
+        else:
+            result = self._code(op, signature)(self.builder, values)
+        return self.context.cast(self.builder, result, signature.return_type, resty)
+
+    def lower_expr(self, resty: Any, expr: Any) -> Any:
+        """An item of a tuple; for one of an array, a constant index has no code of its own."""
+        if expr.op == "static_getitem":
+            kind = self.typeof(expr.value.name)
+            if isinstance(kind, types.BaseTuple) and isinstance(expr.index, int) and not self._is_counted(resty):
+                return self.builder.extract_value(self.loadvar(expr.value.name), expr.index % len(kind))
+            if isinstance(kind, types.Array) and expr.index_var is not None:
+                return self.lower_getitem(resty, expr, expr.value, expr.index_var, self.fndesc.calltypes[expr])
+        return super().lower_expr(resty, expr)
+
+    def lower_getitem(self, resty: Any, expr: Any, value: Any, index: Any, signature: Any) -> Any:
+        result = self._code(operator.getitem, signature)(self.builder, self._values((value, index), signature))
+        return self.context.cast(self.builder, result, signature.return_type, resty)
+
+    def _values(self, variables: Any, signature: Any) -> list[Any]:
+        return [self._cast_var(variable, kind) for variable, kind in zip(variables, signature.args, strict=True)]
+
+    def _code(self, op: Any, signature: Any) -> Any:
+        """What writes the code of an operator for these types. Inference asked for `+=`, say, where `+` is lowered."""
+        context = self.context.typing_context
+        function = context.resolve_value_type(op)
+        return self.context.get_function(function, Asked(context)(function, signature.args, {}))

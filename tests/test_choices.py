@@ -1,0 +1,65 @@
+"""What a network's table notes of its convolutions is true of slices of any number of samples."""
+
+import numpy as np
+import pytest
+
+from fastnn.constants import (
+    AUTO,
+    BY_LANES,
+    BY_ROWS,
+    DIRECT,
+    GATHERED,
+    NO_SAMPLES,
+    NO_SAMPLES_BACK,
+    SAMPLES,
+    SCATTERED,
+    WINOGRAD,
+)
+from fastnn.kernels.choices import known, scatters, takes_samples
+from fastnn.kernels.images import place
+from fastnn.kernels.theta_gradient import is_by_lanes
+
+# Channels in and out, height and width, of a window, its stride and padding.
+LAYERS = (
+    (1, 6, 28, 5, 1, 0),
+    (6, 16, 12, 5, 1, 0),
+    (1, 16, 28, 5, 2, 0),
+    (16, 32, 12, 3, 2, 0),
+    (16, 32, 8, 3, 1, 0),
+    (32, 64, 14, 3, 1, 1),
+    (3, 32, 32, 3, 1, 1),
+    (64, 64, 6, 1, 1, 0),
+    (24, 24, 5, 4, 1, 0),
+)
+
+
+def described(layer, m, zero):
+    C, K, n, f, S, P = layer
+    out = (n + 2 * P - f) // S + 1
+    sizes, window = (m, C, K, n, n, out, out), (f, f, S, S, P, P, 1, 1)
+    return sizes, window, place(0, (C, n, n), zero), place(0, (K, out, out), zero)
+
+
+@pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)], ids=["float32", "float64"])
+@pytest.mark.parametrize("algorithm", [AUTO, DIRECT, WINOGRAD, SAMPLES])
+@pytest.mark.parametrize("layer", LAYERS, ids=str)
+@pytest.mark.parametrize("rows", [8, 32, 512])
+def test_known(layer, algorithm, zero, rows):
+    bits = known(algorithm, *described(layer, rows, zero), zero)
+    assert bits & BY_LANES or bits & BY_ROWS
+    for m in sorted({*range(1, min(rows, 40)), rows - 7, rows - 1, rows}):
+        sizes, window, image, grid = described(layer, m, zero)
+        forward = takes_samples(0, algorithm, sizes, window, image, grid, zero)
+        back = takes_samples(1, algorithm, sizes, window, grid, image, zero)
+        assert not (forward and bits & NO_SAMPLES)
+        assert not (back and bits & NO_SAMPLES_BACK)
+        if bits & (GATHERED | SCATTERED):
+            assert bool(scatters(algorithm, sizes, window, zero)) == bool(bits & SCATTERED)
+        assert bool(is_by_lanes(sizes, window, zero)) == bool(bits & BY_LANES)
+
+
+def test_something_is_left_open():
+    """Or the test above could not fail."""
+    bits = [known(AUTO, *described(layer, 512, np.float32(0)), np.float32(0)) for layer in LAYERS]
+    for flag in (NO_SAMPLES, NO_SAMPLES_BACK, GATHERED, SCATTERED, BY_ROWS, BY_LANES):
+        assert 0 < sum(bool(each & flag) for each in bits) < len(bits), flag
