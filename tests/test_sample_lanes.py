@@ -9,6 +9,7 @@ from test_conv_engine import DTYPES, Setting, assert_near, draw, uniform
 from fastnn import kernels, reference
 from fastnn.constants import ACTIVATION_CODES, AUTO, DIRECT, SAMPLES
 from fastnn.kernels.choices import may_take_samples, takes_samples
+from fastnn.kernels.forms import lanes
 from fastnn.kernels.image_gradient import image_bytes
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.sample_lanes import CELL_BYTES, RING_BYTES, samples_bytes
@@ -154,14 +155,15 @@ def sizes_of(m, C, H, K, f, S, P):
 
 @pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
 def test_taken_where_samples_are_many(zero):
-    for numbers in ((64, 8, 12, 16, 5, 1, 0), (32, 64, 28, 128, 3, 2, 1), (256, 16, 8, 32, 3, 1, 0)):
-        assert taken(1, AUTO, *sizes_of(*numbers), zero)[0]
+    lenet, fewer, among_fewer_multiplications = (16, 6, 12, 16, 5, 1, 0), (16, 6, 6, 8, 3, 1, 0), (256, 16, 8, 32, 3, 1, 0)
+    for numbers in ((64, 8, 12, 16, 5, 1, 0), (32, 64, 28, 128, 3, 2, 1), among_fewer_multiplications):
         assert taken(1, DIRECT, *sizes_of(*numbers), zero)[0]
         assert not taken(1, AUTO, *sizes_of(1, *numbers[1:]), zero)[0]
-    assert taken(1, AUTO, *sizes_of(16, 6, 12, 16, 5, 1, 0), zero)[0]  # LeNet's
-    assert not taken(1, AUTO, *sizes_of(16, 6, 6, 8, 3, 1, 0), zero)[
-        0
-    ]  # which would save less than a call's share of compiling
+        if lanes(zero) >= 8 or numbers is not among_fewer_multiplications:  # shorter vectors lose less to the ends of rows
+            assert taken(1, AUTO, *sizes_of(*numbers), zero)[0]
+    if lanes(zero) >= 8:
+        assert taken(1, AUTO, *sizes_of(*lenet), zero)[0]
+    assert not taken(1, AUTO, *sizes_of(*fewer), zero)[0]  # it would save less than a call's share of compiling
     for numbers in ((64, 1, 28, 8, 5, 1, 0), (32, 3, 32, 32, 3, 1, 1), (32, 64, 28, 64, 3, 1, 1)):
         assert not taken(1, AUTO, *sizes_of(*numbers), zero)[0]
         assert not taken(0, AUTO, *sizes_of(*numbers), zero)[0]
