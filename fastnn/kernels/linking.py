@@ -1,8 +1,8 @@
 """How Numba is kept from work that is for nothing: above all, from optimising what other compiled code takes in anyway.
 
 It optimises every function, and translates it for the CPU, by itself too, and with all that this calls, at each level
-again. What only compiled code calls is needed at the top alone; the passes of `Lean` have nothing to do here; and Python's
-collector finds nothing while the compiler works.
+again. What only compiled code calls is needed at the top alone; and Python's collector finds nothing while the compiler
+works.
 """
 
 import functools

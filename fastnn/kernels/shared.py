@@ -77,7 +77,10 @@ if hasattr(os, "register_at_fork"):
 def shared(
     function: Callable[..., Any] | None = None, *, flushes: bool = False, library: type[Whole] = Whole
 ) -> Callable[..., Any]:
-    """Make a function a shared one, for callers in compiled code; where it `flushes`, subnormal numbers count as 0 in it."""
+    """Make a function a shared one, for callers in compiled code; where it `flushes`, subnormal numbers count as 0 in it.
+
+    `library` says how hard LLVM works on it: see `prepares`.
+    """
     if function is None:
         return functools.partial(shared, flushes=flushes, library=library)
     dispatcher = Kept(function, INTERNAL, library)
