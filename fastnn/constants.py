@@ -24,9 +24,10 @@ NEEDS_Z = (SOFTPLUS, SILU, GELU)  # those whose backward step needs z; for all o
 AUTO, DIRECT, WINOGRAD, SAMPLES = range(4)
 ALGORITHM_CODES = {"auto": AUTO, "direct": DIRECT}
 ALGORITHM_BITS = 3
-# In a network's table beside one of these, what is known of all its slices: no samples in lanes on the way forward, or back,
-# and how da and dtheta are summed. Networks that run by it compile nothing that would work it out.
-NO_SAMPLES, NO_SAMPLES_BACK, GATHERED, SCATTERED, BY_ROWS, BY_LANES = 4, 8, 16, 32, 64, 128
+# In a network's table beside one of these, what is known of all its slices: how da and dtheta are summed, and times the last
+# two, from how many samples on these take lanes, forward and back. Networks that run by it compile nothing to work it out.
+GATHERED, SCATTERED, BY_ROWS, BY_LANES = 4, 8, 16, 32
+FEWEST, FEWEST_BACK, FEWEST_LIMIT = 64, 64 << 16, 1 << 16
 
 # Losses by number, likewise.
 SOFTMAX_CROSS_ENTROPY, SIGMOID_CROSS_ENTROPY, BINARY_CROSS_ENTROPY, MEAN_SQUARED_ERROR = range(4)

@@ -4,18 +4,20 @@ import numpy as np
 import pytest
 
 from fastnn.constants import (
+    ALGORITHM_BITS,
     AUTO,
     BY_LANES,
     BY_ROWS,
     DIRECT,
+    FEWEST,
+    FEWEST_BACK,
+    FEWEST_LIMIT,
     GATHERED,
-    NO_SAMPLES,
-    NO_SAMPLES_BACK,
     SAMPLES,
     SCATTERED,
     WINOGRAD,
 )
-from fastnn.kernels.choices import known, scatters, takes_samples
+from fastnn.kernels.choices import are_in_lanes, known, scatters, takes_samples
 from fastnn.kernels.images import place
 from fastnn.kernels.theta_gradient import is_by_lanes
 
@@ -45,21 +47,26 @@ def described(layer, m, zero):
 @pytest.mark.parametrize("layer", LAYERS, ids=str)
 @pytest.mark.parametrize("rows", [8, 32, 512])
 def test_known(layer, algorithm, zero, rows):
-    bits = known(algorithm, *described(layer, rows, zero), zero)
-    assert bits & BY_LANES or bits & BY_ROWS
+    noted = known(algorithm, *described(layer, rows, zero), zero)
+    assert noted & ALGORITHM_BITS == algorithm
+    assert noted & BY_LANES or noted & BY_ROWS
     for m in sorted({*range(1, min(rows, 40)), rows - 7, rows - 1, rows}):
         sizes, window, image, grid = described(layer, m, zero)
-        forward = takes_samples(0, algorithm, sizes, window, image, grid, zero)
-        back = takes_samples(1, algorithm, sizes, window, grid, image, zero)
-        assert not (forward and bits & NO_SAMPLES)
-        assert not (back and bits & NO_SAMPLES_BACK)
-        if bits & (GATHERED | SCATTERED):
-            assert bool(scatters(algorithm, sizes, window, zero)) == bool(bits & SCATTERED)
-        assert bool(is_by_lanes(sizes, window, zero)) == bool(bits & BY_LANES)
+        if noted & (GATHERED | SCATTERED):
+            assert bool(scatters(algorithm, sizes, window, zero)) == bool(noted & SCATTERED)
+        assert bool(is_by_lanes(sizes, window, zero)) == bool(noted & BY_LANES)
+        for back, read, written in ((0, image, grid), (1, grid, image)):
+            taken = takes_samples(back, algorithm, sizes, window, read, written, zero)
+            noted_taken = are_in_lanes(back, noted, sizes, window, read, written, zero)
+            assert taken or not noted_taken
+            assert bool(taken) == noted_taken or m < rows
+            assert are_in_lanes(back, algorithm, sizes, window, read, written, zero) == bool(taken)
 
 
 def test_something_is_left_open():
     """Or the test above could not fail."""
-    bits = [known(AUTO, *described(layer, 512, np.float32(0)), np.float32(0)) for layer in LAYERS]
-    for flag in (NO_SAMPLES, NO_SAMPLES_BACK, GATHERED, SCATTERED, BY_ROWS, BY_LANES):
-        assert 0 < sum(bool(each & flag) for each in bits) < len(bits), flag
+    noted = [known(AUTO, *described(layer, 512, np.float32(0)), np.float32(0)) for layer in LAYERS]
+    for flag in (GATHERED, SCATTERED, BY_ROWS, BY_LANES):
+        assert 0 < sum(bool(each & flag) for each in noted) < len(noted), flag
+    for unit in (FEWEST, FEWEST_BACK):
+        assert len({each // unit % FEWEST_LIMIT for each in noted}) > 1

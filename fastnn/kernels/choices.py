@@ -5,7 +5,7 @@ Tuples as in planes.py. `back` is 1 for da, whose sizes and window are the forwa
 
 import numpy as np
 
-from fastnn.constants import BY_LANES, BY_ROWS, GATHERED, NO_SAMPLES, NO_SAMPLES_BACK, SAMPLES, SCATTERED, WINOGRAD
+from fastnn.constants import BY_LANES, BY_ROWS, FEWEST, FEWEST_BACK, FEWEST_LIMIT, GATHERED, SAMPLES, SCATTERED, WINOGRAD
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import full_rows, half_rows, lanes, wide_rows
 from fastnn.kernels.jit import compiled
@@ -184,17 +184,32 @@ def takes_samples(back: int, algorithm: int, sizes: Sizes, window: Window, image
     return 1 if vectors * _samples_cycles(back, sizes, window, zero) < most else 0
 
 
-def known(algorithm: int, sizes: Sizes, window: Window, image: Images, grid: Images, zero: np.floating) -> int:
-    """What is known of these sizes with any number of samples up to theirs, as bits. In Python.
+@compiled
+def are_in_lanes(back, algorithm, sizes, window, image, out, zero):
+    """Whether `sum_samples` is taken: a network's table says from how many samples on."""
+    fewest = algorithm // (FEWEST_BACK if back else FEWEST) % FEWEST_LIMIT
+    if fewest > 0:
+        return sizes[0] >= fewest
+    return takes_samples(back, algorithm, sizes, window, image, out, zero) != 0
 
-    Of as many vectors of samples, whole ones gain the most from `sum_samples`, and more vectors more: so it never takes
-    fewer samples if not these. Whether to scatter depends on them only beside `winograd`.
+
+def known(algorithm: int, sizes: Sizes, window: Window, image: Images, grid: Images, zero: np.floating) -> int:
+    """What is noted of these sizes with any number of samples up to theirs. In Python.
+
+    Whether to scatter depends on that number only beside `winograd`.
     """
-    whole = (-(-sizes[0] // lanes(zero)) * lanes(zero), *sizes[1:])
-    bits = 0 if takes_samples(0, algorithm, whole, window, image, grid, zero) else NO_SAMPLES
-    bits |= 0 if takes_samples(1, algorithm, whole, window, grid, image, zero) else NO_SAMPLES_BACK
-    bits |= BY_LANES if is_by_lanes(sizes, window, zero) else BY_ROWS
+    noted = algorithm + FEWEST * _fewest(0, algorithm, sizes, window, image, grid, zero)
+    noted += FEWEST_BACK * _fewest(1, algorithm, sizes, window, grid, image, zero)
+    noted += BY_LANES if is_by_lanes(sizes, window, zero) else BY_ROWS
     turned, met, _, _ = plane_of(0, 0, sizes, window)
     if can_be(algorithm, turned, met, zero):
-        return bits
-    return bits | (SCATTERED if scatters(algorithm, sizes, window, zero) else GATHERED)
+        return noted
+    return noted + (SCATTERED if scatters(algorithm, sizes, window, zero) else GATHERED)
+
+
+def _fewest(back: int, algorithm: int, sizes: Sizes, window: Window, image: Images, out: Images, zero: np.floating) -> int:
+    """From how many samples on all, up to those of `sizes`, take lanes; one more than those where none do."""
+    m = sizes[0]
+    while m > 0 and takes_samples(back, algorithm, (m, *sizes[1:]), window, image, out, zero):
+        m -= 1
+    return m + 1

@@ -27,8 +27,8 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
 
 from fastnn import shapes
 from fastnn.arguments import Activation, Algorithm, Images, Pair, Vector, pair
-from fastnn.constants import ALGORITHM_BITS, NO_SAMPLES
-from fastnn.kernels.choices import may_take_samples, takes_samples
+from fastnn.constants import ALGORITHM_BITS
+from fastnn.kernels.choices import are_in_lanes, may_take_samples
 from fastnn.kernels.depthwise import (
     depthwise,
     depthwise_bytes,
@@ -90,7 +90,7 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
         pack_weights(group_of(theta, g * K, False), (K, C, window[0], window[1]), scratch, zero)
         weights = (scratch, b[0] + g * K * b[1], b[1], b[2])
         images, results = group_of(a, g * C, True), group_of(z, g * K, True)
-        if algorithm & NO_SAMPLES == 0 and takes_samples(0, algorithm, sizes, window, images, results, zero) != 0:
+        if are_in_lanes(0, algorithm, sizes, window, images, results, zero):
             sum_samples(0, sizes, window, images, weights, results, room, zero)
         else:
             windows_summed(algorithm & ALGORITHM_BITS, sizes, window, images, weights, results, room, zero)

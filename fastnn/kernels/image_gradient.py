@@ -6,8 +6,8 @@ of dz with the taps in reverse, stride 1 and dilation n D / S; nothing is multip
 would copy more than it computes with, scatter.py takes its place, and where samples are many, sample_lanes.py (choices.py).
 """
 
-from fastnn.constants import ALGORITHM_BITS, DIRECT, GATHERED, IDENTITY, NO_SAMPLES_BACK, SCATTERED
-from fastnn.kernels.choices import may_take_samples, scatters, takes_samples
+from fastnn.constants import ALGORITHM_BITS, DIRECT, GATHERED, IDENTITY, SCATTERED
+from fastnn.kernels.choices import are_in_lanes, may_take_samples, scatters
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import Images, Sizes, Window, phases, plane_of
@@ -47,7 +47,7 @@ def image_gradient(
 ) -> None:
     """All samples of one group; sizes and window are the forward pass's."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    if algorithm & NO_SAMPLES_BACK == 0 and takes_samples(1, algorithm, sizes, window, dz, da, zero) != 0:
+    if are_in_lanes(1, algorithm, sizes, window, dz, da, zero):
         _by_samples(sizes, window, dz, theta, da, scratch, zero)
         return
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)

@@ -73,7 +73,7 @@ def choose(table: plan.Table, dtype: np.dtype[Any]) -> None:
         if row[plan.KIND] in (plan.CONV, plan.TRANSPOSED):
             numbers = row[plan.GEOMETRY :].tolist()
             sizes, window, (_, algorithm), image, grid, _ = convolution(row[plan.KIND], numbers, rows)
-            row[plan.GEOMETRY + 15] += known(algorithm, sizes, window, place(0, image, zero), place(0, grid, zero), zero)
+            row[plan.GEOMETRY + 15] = known(algorithm, sizes, window, place(0, image, zero), place(0, grid, zero), zero)
 
 
 @shared
