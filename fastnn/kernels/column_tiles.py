@@ -11,7 +11,8 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import Code, integer
+from fastnn.kernels.instructions import Code
+from fastnn.kernels.simd import integer
 
 
 @intrinsic(prefer_literal=True)

@@ -28,7 +28,8 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import Code, Tile, indices, integer
+from fastnn.kernels.instructions import Code, indices
+from fastnn.kernels.simd import Tile, integer
 
 
 @intrinsic

@@ -11,7 +11,8 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import POINTER, Code, Tile, constant, integer
+from fastnn.kernels.instructions import Code
+from fastnn.kernels.simd import POINTER, Tile, constant, integer
 
 
 @constant

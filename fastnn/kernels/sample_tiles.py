@@ -11,7 +11,8 @@ The contract is that of tiles.py; `places` is a tuple of addresses, one for each
 from numba.core import types
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import Code, integer
+from fastnn.kernels.instructions import Code
+from fastnn.kernels.simd import integer
 
 
 def _at(code, places, offset, v):

@@ -44,7 +44,8 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.simd import LINE, Code, Tile
+from fastnn.kernels.instructions import Code
+from fastnn.kernels.simd import LINE, Tile
 
 
 @intrinsic(prefer_literal=True)
