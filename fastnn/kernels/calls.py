@@ -1,4 +1,4 @@
-"""Code and memory by a name or an address, and the floating-point mode around calls. With simd.py and instructions.py all that speaks LLVM."""
+"""Code and memory by a name or an address, and the floating-point mode around calls. See simd.py for who speaks LLVM."""
 
 from typing import Any
 

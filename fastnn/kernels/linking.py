@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from llvmlite import binding
 from numba.core import config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
@@ -21,7 +22,8 @@ class Whole(JITCodeLibrary):
     """Code that is optimised in one run, with all that it calls.
 
     Numba does so three times: each function as it comes, all of them without much effort, so that counts of references meet
-    and go, and then in earnest. The first two took a tenth of the time to compile, and steps and kernels are as fast.
+    and go, and then in earnest. The first two took a tenth of the time to compile. What is left of the first makes values of
+    variables, and selections of the branches that give them one value or another: else loops over `log` are not vectorised.
     """
 
     _shared_module: Any
@@ -30,6 +32,10 @@ class Whole(JITCodeLibrary):
     def _optimize_functions(self, module: Any) -> None:
         if _is_new(self._codegen):
             module.data_layout = self._codegen._data_layout
+            passes = binding.create_new_module_pass_manager()
+            passes.add_sroa_pass()
+            passes.add_simplify_cfg_pass()
+            passes.run(module, self._codegen._pass_builder())
         else:
             super()._optimize_functions(module)
 
@@ -43,7 +49,7 @@ class Whole(JITCodeLibrary):
 
 def _is_new(codegen: Any) -> bool:
     """Whether Numba runs LLVM's passes by its new manager: what was measured goes for that."""
-    return hasattr(codegen, "_pass_builder")
+    return hasattr(codegen, "_pass_builder") and hasattr(getattr(binding, "ModulePassManager", None), "add_sroa_pass")
 
 
 class Plain(Whole):

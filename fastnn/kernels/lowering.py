@@ -34,15 +34,19 @@ def lowers_as_expected() -> bool:
 
 
 def _divided(builder: Any, left: Any, right: Any) -> tuple[Any, Any]:
-    """x // y and x % y of int64, both 0 where y is: LLVM's are rounded to zero, and the CPU's end the process there."""
-    none, is_zero = right.type(0), builder.icmp_signed("==", right, right.type(0))
-    divisor = builder.select(is_zero, right.type(1), right)
+    """x // y and x % y of int64. Both are 0 where y is, or where the quotient of the lowest x and -1 is too large: there the
+    CPU's end the process. LLVM's are rounded to zero.
+    """
+    none, lowest = right.type(0), left.type(-(1 << 63))
+    overflows = builder.and_(builder.icmp_signed("==", right, right.type(-1)), builder.icmp_signed("==", left, lowest))
+    is_none = builder.or_(builder.icmp_signed("==", right, none), overflows)
+    divisor = builder.select(is_none, right.type(1), right)
     quotient, rest = builder.sdiv(left, divisor), builder.srem(left, divisor)
     signs_differ = builder.icmp_signed("<", builder.xor(rest, divisor), none)
     above = builder.and_(builder.icmp_signed("!=", rest, none), signs_differ)
     quotient = builder.sub(quotient, builder.zext(above, right.type))
     rest = builder.add(rest, builder.select(above, divisor, none))
-    return builder.select(is_zero, none, quotient), builder.select(is_zero, none, rest)
+    return builder.select(is_none, none, quotient), builder.select(is_none, none, rest)
 
 
 def _compared(sign: str) -> Any:
