@@ -87,8 +87,11 @@ def test_arrays():
 def test_for_debuggers():
     """With what they need in the code: every variable in its place, where it lives and when it ends."""
     code = """
+import warnings
 import numpy as np
+from numba.core.errors import NumbaDebugInfoWarning
 from fastnn import kernels
+warnings.simplefilter("ignore", NumbaDebugInfoWarning)  # functions without a file have no lines
 a, theta = np.ones((2, 3, 5, 5)), np.ones((4, 3, 3, 3))
 assert (kernels.conv2d_forward(a, theta, np.ones(4)) == 28).all()
 assert (kernels.conv2d_dz_to_dtheta(a, np.ones((2, 4, 3, 3)), 3) == 18).all()
