@@ -62,6 +62,11 @@ class Processing(IRProcessing):
         return True
 
 
+def _defined_anew(func_ir: Any) -> Any:
+    func_ir._definitions = build_definitions(func_ir.blocks)
+    return func_ir
+
+
 @register_pass(mutates_CFG=False, analysis_only=False)
 class SSA(ReconstructSSA):
     """A name for each value of a variable."""
@@ -69,8 +74,7 @@ class SSA(ReconstructSSA):
     _name = "fastnn_ssa"
 
     def run_pass(self, state: Any) -> bool:
-        state.func_ir = reconstruct_ssa(state.func_ir)
-        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+        state.func_ir = _defined_anew(reconstruct_ssa(state.func_ir))
         return True
 
 
@@ -81,8 +85,7 @@ class StripPhis(PreLowerStripPhis):
     _name = "fastnn_strip_phis"
 
     def run_pass(self, state: Any) -> bool:
-        state.func_ir = self._strip_phi_nodes(state.func_ir)
-        state.func_ir._definitions = build_definitions(state.func_ir.blocks)
+        state.func_ir = _defined_anew(self._strip_phi_nodes(state.func_ir))
         return True
 
 

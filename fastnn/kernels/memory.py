@@ -74,19 +74,19 @@ def read_integers(typing_context, address, count):
     return result(types.int64, count), generate
 
 
-@intrinsic
-def ask_to_read(typing_context, address):
+def _asking(writes):
     def generate(context, builder, signature, args):
-        Code(builder, Tile(types.float32, 1, 1)).prefetch(args[0], 0, writes=0, closeness=3)
+        Code(builder, Tile(types.float32, 1, 1)).prefetch(args[0], 0, writes, closeness=3)
         return context.get_dummy_value()
 
     return types.none(types.int64), generate
+
+
+@intrinsic
+def ask_to_read(typing_context, address):
+    return _asking(writes=0)
 
 
 @intrinsic
 def ask_to_write(typing_context, address):
-    def generate(context, builder, signature, args):
-        Code(builder, Tile(types.float32, 1, 1)).prefetch(args[0], 0, writes=1, closeness=3)
-        return context.get_dummy_value()
-
-    return types.none(types.int64), generate
+    return _asking(writes=1)
