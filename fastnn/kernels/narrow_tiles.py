@@ -23,6 +23,7 @@ from fastnn.kernels.tiles import (
     lane_sums,
     load,
     load_parts,
+    outer,
     products,
     rank_one,
     spread,
@@ -119,16 +120,19 @@ def times_blocks(blocks, counts, left, bias, b, c, a, slope, zero):
 
 @compiled
 def _times_tile(kind, blocks, k, left, last, bias, places, slope):
+    """Zen 4 cannot fetch what is stored and three numbers for a fused multiply-add at once: the stores of a tile took as long
+    as 40 of these, and a third of that beside products without a sum, with which the next tile begins.
+    """
     zero, t = zero_of(kind), zeros(kind)
     (x, x_row, x_col), ((b, b_step), (c, c_step), (a, a_step)) = left, places
     for _ in range(blocks):
-        total, column, line = t, x, b
-        if bias != 0:
-            total = spread(t, bias, x_row, last)
-        for _ in range(k):
-            total = rank_one(total, column, x_row, last, line, None)
+        total, column, line = outer(t, x, x_row, last, b), x, b
+        for _ in range(k - 1):
             column += x_col
             line += row_bytes(zero)
+            total = rank_one(total, column, x_row, last, line, None)
+        if bias != 0:
+            total = added(total, spread(t, bias, x_row, last))
         store(slope(total, a, last, zero), c, row_bytes(zero), last, None)
         b, c, a = b + b_step, c + c_step, a + a_step
 

@@ -14,6 +14,7 @@ is only passed on. Contract, for every function below:
 Nothing is checked: an address that is wrong reads or writes wherever it points. Callers own the bounds.
 
     tile(zero, rows, vectors)                     all zeros, of zero's dtype; rows and vectors are constants (forms.py)
+    outer(t, a, row_step, last, b)                a_r b_v, as in rank_one: no sum yet
     rank_one(t, a, row_step, last, b, count)      t_rv + a_r b_v: a_r one element in each row from a, b_v the vectors from b
     rank_one_at(t, places, offset, b, count)      the same, a_r being at places[r] + offset: a tuple, one address a row
     rank_one_kept(t, a, row_step, last, b, count, copy)
@@ -62,6 +63,21 @@ def _rank_one(code: Code, value: Any, a: Any, row_step: Any, last: Any, vectors:
         for v, vector in enumerate(vectors):
             value = code.add_product(value, r * code.t.vectors + v, broadcast, vector)
     return value
+
+
+@intrinsic
+def outer(typing_context, t, a, row_step, last, b):
+    def generate(context, builder, signature, args):
+        value, a, row_step, last, b = args
+        code = Code(builder, t)
+        vectors = [code.load(b, v) for v in range(t.vectors)]
+        for r in range(t.rows):
+            broadcast = code.broadcast(code.row(a, row_step, last, r))
+            for v, vector in enumerate(vectors):
+                value = builder.insert_value(value, builder.fmul(broadcast, vector), r * t.vectors + v)
+        return value
+
+    return t(t, types.int64, types.int64, types.int64, types.int64), generate
 
 
 @intrinsic
