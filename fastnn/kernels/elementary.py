@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from fastnn.kernels.bits import in_registers, of_type, polynomial, power_of_two, split
+from fastnn.kernels.bits import of_type, polynomial, power_of_two, split
 from fastnn.kernels.jit import exactly
 
 
@@ -158,8 +158,8 @@ def expm1(x):
 def tanh(x):
     """tanh |x| = n / (n + 1 - t) with t = tanh h, n = A + B t, 2A = 2^k - 1 and 2B = 2^k + 1, where |x| = k ln 2 / 2 + h.
 
-    tanh (k ln 2 / 2) is A / B, so this is (A + B t) / (B + A t), whose denominator is taken from n: then n's error counts the
-    less, the closer to 1 the result is. For k = 0 it is exactly 1, and the result t. At most 2 ulp.
+    tanh (k ln 2 / 2) is A / B, so this is (A + B t) / (B + A t), whose denominator is taken from n: n's error then counts
+    the less, the closer to 1 the result is. For k = 0 it is exactly 1, and the result t. At most 2 ulp.
     """
     c = of_type(x, SINGLE, DOUBLE)
     y = abs(x)

@@ -16,14 +16,17 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     moved_down(t), moved_up(t)                    lane i is t's lane i + 1, or i - 1, round the ends; one vector
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
     first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
-    subtracted, multiplied(t, u)                  t - u, t u
-    where_not_below(t, u)                         lane by lane: 0 where u <= 0, else t
+    subtracted(t, u)                              t - u
+    store_tanh_slope(t, a, row_step, last)        t (1 - a^2), in place of a: row by row, or all of a would be fetched first
+    store_sigmoid_slope(t, a, row_step, last)     t a (1 - a), likewise
+    store_relu_slope(t, a, row_step, last)        0 where a <= 0, else t, likewise
     stacked(t, u, v, w)                           four vectors as the rows of one tile
     row_of(t, r)                                  row r of a tile with one vector a row; r is a constant
 """
 
 from typing import Any
 
+from llvmlite import ir
 from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
@@ -224,33 +227,65 @@ def second_half(typing_context, t, u, parts):
     return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n, 2 * n)])
 
 
-def _each(t: Tile, combined: Any) -> Any:
-    """The signature and the code of what becomes of each vector of a tile and the one in its place in another."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        value = args[0]
+@intrinsic
+def subtracted(typing_context, t, u):
+    def generate(context, builder, signature, args):
+        value, other = args
         for i in range(t.rows * t.vectors):
-            result = combined(builder, *(builder.extract_value(tile, i) for tile in args))
-            value = builder.insert_value(value, result, i)
+            difference = builder.fsub(builder.extract_value(value, i), builder.extract_value(other, i))
+            value = builder.insert_value(value, difference, i)
         return value
 
     return t(t, t), generate
 
 
-@intrinsic
-def subtracted(typing_context, t, u):
-    return _each(t, lambda builder, x, y: builder.fsub(x, y))
+def _stored_over(t: Tile, combined: Any) -> Any:
+    """The signature and the code of what is stored in place of memory's vectors: what becomes of each and the tile's own."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        value, address, row_step, last = args
+        code = Code(builder, t)
+        for r in range(t.rows):
+            with code.where_row_exists(last, r):
+                row = code.row(address, row_step, last, r)
+                vectors = [code.load(row, v) for v in range(t.vectors)]
+                for v, vector in enumerate(vectors):
+                    code.store(combined(code, builder.extract_value(value, r * t.vectors + v), vector), row, v)
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64, types.int64, types.int64), generate
+
+
+def _times(code: Code, x: Any, y: Any) -> Any:
+    """x y, y being a product of its own: da (1 + a), which LLVM would take first, can overflow."""
+    return code.builder.fmul(x, y, flags=("contract",))
 
 
 @intrinsic
-def multiplied(typing_context, t, u):
-    return _each(t, lambda builder, x, y: builder.fmul(x, y))
+def store_tanh_slope(typing_context, t, a, row_step, last):
+    def slope(code: Code, x: Any, y: Any) -> Any:
+        one = code.splat(ir.Constant(t.element, 1.0))
+        return _times(code, x, _times(code, code.builder.fsub(one, y), code.builder.fadd(one, y)))
+
+    return _stored_over(t, slope)
 
 
 @intrinsic
-def where_not_below(typing_context, t, u):
-    zero = t.zero_vector()
-    return _each(t, lambda builder, x, y: builder.select(builder.fcmp_ordered("<=", y, zero), zero, x))
+def store_sigmoid_slope(typing_context, t, a, row_step, last):
+    def slope(code: Code, x: Any, y: Any) -> Any:
+        one = code.splat(ir.Constant(t.element, 1.0))
+        return _times(code, x, _times(code, y, code.builder.fsub(one, y)))
+
+    return _stored_over(t, slope)
+
+
+@intrinsic
+def store_relu_slope(typing_context, t, a, row_step, last):
+    def slope(code: Code, x: Any, y: Any) -> Any:
+        zero = t.zero_vector()
+        return code.builder.select(code.builder.fcmp_ordered("<=", y, zero), zero, x)
+
+    return _stored_over(t, slope)
 
 
 @intrinsic

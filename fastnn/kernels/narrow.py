@@ -1,7 +1,8 @@
 """Narrow dense layers in a network: samples in the lanes (narrow_tiles.py), from layer to layer without a copy.
 
-Layers that follow each other keep what is between them in blocks: a with its ones, z likewise, and dz without. Where the
-layer before or behind is another one, rows are copied into blocks or out of them.
+Layers that follow each other keep what is between them in blocks: a with its ones, z likewise, and dz in place of a, which
+then nobody needs any more: a slice is half as large, and what has been read last is written. Where the layer before or
+behind is another one, rows are copied into blocks or out of them.
 """
 
 from fastnn import plan
@@ -11,6 +12,7 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.narrow_tiles import (
     LEAST_BLOCKS,
+    as_it_is,
     block_samples,
     into_blocks,
     out_of_blocks,
@@ -21,7 +23,6 @@ from fastnn.kernels.narrow_tiles import (
     sums_over_samples,
     tanh_back_at,
     times_blocks,
-    unchanged,
     write_ones,
 )
 from fastnn.kernels.pointwise import activate, da_to_dz
@@ -70,7 +71,7 @@ def narrow_forward_at(frame: Frame, number: int, first: int, rows: int, zero: fl
     blocks, joined = -(-rows // block_samples(zero)), joins(table, number)
     left, inputs = (bias + n_out * size, size, n_out * size), (a + row, (1 + n_in) * row)
     target = (z + row, (1 + n_out) * row) if joined else (frame[6], n_out * row)
-    times_blocks(blocks, (n_out, n_in), left, bias, inputs, target, (0, 0), unchanged, zero)
+    times_blocks(blocks, (n_out, n_in), left, bias, inputs, target, as_it_is, zero)
     if not joined:
         out_of_blocks(rows, n_out, frame[6], z, zero)
         activate(g, z, out, rows * n_out, zero)
@@ -83,36 +84,44 @@ def narrow_forward_at(frame: Frame, number: int, first: int, rows: int, zero: fl
 
 @shared
 def narrow_back_at(frame: Frame, number: int, first: int, rows: int, partial: int, zero: float) -> None:
-    """(8), (9), (10) dz -> dtheta and, of the layer before, da. Between narrow layers dz comes and goes in place of da."""
+    """(8), (9), (10) dz -> dtheta and, of the layer before, da. Between narrow layers dz comes and goes in place of a."""
     table, layer, size, row = frame[0], row_of(frame[0], number), element_size(zero), row_bytes(zero)
-    n_in, n_out, dz, behind = layer[plan.N_IN], layer[plan.N_OUT], gradient(frame, number, first, zero), frame[6]
-    blocks = -(-rows // block_samples(zero))
-    if not joins(table, number):
+    n_in, n_out = layer[plan.N_IN], layer[plan.N_OUT]
+    blocks, dz, behind = -(-rows // block_samples(zero)), (frame[6], n_out * row), frame[6]
+    if joins(table, number):
+        dz = (result(frame, number, first, zero) + row, (1 + n_out) * row)
+    else:
+        da, behind = gradient(frame, number, first, zero), frame[6] + blocks * n_out * row
         if layer[plan.G] != IDENTITY:
             z, a = z_of(frame, number, first, zero), result(frame, number, first, zero)
-            da_to_dz(layer[plan.G], dz, z, a, dz, rows * n_out, zero)
-        into_blocks(rows, n_out, dz, 0, frame[6], zero)
-        dz, behind = frame[6], frame[6] + blocks * n_out * row
-    a = inputs_of(frame, number, first, zero)
-    sums_over_samples(rows, 1 + n_in, n_out, a, dz, partial + layer[plan.PARTIAL_PLACE] * size, zero)
+            da_to_dz(layer[plan.G], da, z, a, da, rows * n_out, zero)
+        into_blocks(rows, n_out, da, 0, frame[6], zero)
+    a, dtheta = inputs_of(frame, number, first, zero), partial + layer[plan.PARTIAL_PLACE] * size
+    sums_over_samples(rows, (1 + n_in, n_out), (a, (1 + n_in) * row), dz, dtheta, zero)
     if number == row_of(table, 0)[plan.FIRST]:
         return
-    da, left = gradient(frame, number - 1, first, zero), (frame[3] + (layer[plan.THETA] + n_out) * size, n_out * size, size)
-    if not joins(table, number - 1):
-        plain_back_at(blocks, n_in, n_out, left, dz, 0, behind, zero)
-        out_of_blocks(rows, n_in, behind, da, zero)
-        return
-    z, g = z_of(frame, number - 1, first, zero), row_of(table, number - 1)[plan.G]
-    if g == IDENTITY:
-        plain_back_at(blocks, n_in, n_out, left, dz, 0, da, zero)
-    elif g == TANH:
-        tanh_back_at(blocks, n_in, n_out, left, dz, a, da, zero)
-    elif g == SIGMOID:
-        sigmoid_back_at(blocks, n_in, n_out, left, dz, a, da, zero)
-    elif g == RELU:
-        relu_back_at(blocks, n_in, n_out, left, dz, a, da, zero)
+    left, below, g = (
+        (frame[3] + (layer[plan.THETA] + n_out) * size, n_out * size, size),
+        (a + row, (1 + n_in) * row),
+        IDENTITY,
+    )
+    if joins(table, number - 1):
+        g = row_of(table, number - 1)[plan.G]
     else:
-        plain_back_at(blocks, n_in, n_out, left, dz, 0, behind, zero)
+        below = (behind, n_in * row)
+    if g == IDENTITY:
+        plain_back_at(blocks, (n_in, n_out), left, dz, below, zero)
+    elif g == TANH:
+        tanh_back_at(blocks, (n_in, n_out), left, dz, below, zero)
+    elif g == SIGMOID:
+        sigmoid_back_at(blocks, (n_in, n_out), left, dz, below, zero)
+    elif g == RELU:
+        relu_back_at(blocks, (n_in, n_out), left, dz, below, zero)
+    else:
+        plain_back_at(blocks, (n_in, n_out), left, dz, (behind, n_in * row), zero)
+        z, count = z_of(frame, number - 1, first, zero) + row, n_in * block_samples(zero)
         for block in range(blocks):
-            begin, passed = block * n_in * row, (block * (1 + n_in) + 1) * row
-            da_to_dz(g, behind + begin, z + passed, a + passed, da + begin, n_in * block_samples(zero), zero)
+            place, passed = below[0] + block * below[1], block * below[1]
+            da_to_dz(g, behind + block * n_in * row, z + passed, place, place, count, zero)
+    if not joins(table, number - 1):
+        out_of_blocks(rows, n_in, behind, gradient(frame, number - 1, first, zero), zero)

@@ -13,7 +13,7 @@ All is addresses, as in tiles.py.
 from fastnn.kernels.blocking import Place
 from fastnn.kernels.forms import few_rows, form, full_rows, half_rows, lanes, zero_of, zeros
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import filled, multiplied, subtracted, where_not_below
+from fastnn.kernels.lanes import store_relu_slope, store_sigmoid_slope, store_tanh_slope
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.shared import shared
@@ -32,6 +32,8 @@ from fastnn.kernels.tiles import (
     tile,
     transposed,
 )
+
+Pair = tuple[int, int]
 
 # A slice of fewer blocks than this goes by rows: the last one may be nearly empty.
 LEAST_BLOCKS = 2
@@ -100,9 +102,9 @@ def write_ones(row, zero):
 
 
 @compiled
-def times_blocks(blocks, counts, left, bias, b, c, a, slope, zero):
-    """c = slope(bias + left b, a), block by block: left is m x k, an address and its steps; a block of b has k rows, one of
-    c or a has m. b, c and a are addresses in the first block, and the steps to the next; bias is an address, or 0 for none.
+def times_blocks(blocks, counts, left, bias, b, c, stored, zero):
+    """c = bias + left b, block by block, as it is `stored`: left is m x k, an address and its steps; a block of b has k rows,
+    one of c has m. b and c are addresses in the first block, and the steps to the next; bias is an address, or 0 for none.
 
     All blocks meet some rows of left before the next rows: where they lie is then worked out once.
     """
@@ -111,20 +113,20 @@ def times_blocks(blocks, counts, left, bias, b, c, a, slope, zero):
     for i in range(0, m, full_rows(zero)):
         last, passed = min(full_rows(zero), m - i) - 1, i * row_bytes(zero)
         rows, some = (x + i * x_row, x_row, x_col), bias + i * x_row if bias != 0 else 0
-        places = b, (c[0] + passed, c[1]), (a[0] + passed, a[1])
+        places = b, (c[0] + passed, c[1])
         if last < half_rows(zero):
-            _times_tile(form(zero, half_rows(zero), VECTORS), blocks, k, rows, last, some, places, slope)
+            _times_tile(form(zero, half_rows(zero), VECTORS), blocks, k, rows, last, some, places, stored)
         else:
-            _times_tile(form(zero, full_rows(zero), VECTORS), blocks, k, rows, last, some, places, slope)
+            _times_tile(form(zero, full_rows(zero), VECTORS), blocks, k, rows, last, some, places, stored)
 
 
 @compiled
-def _times_tile(kind, blocks, k, left, last, bias, places, slope):
+def _times_tile(kind, blocks, k, left, last, bias, places, stored):
     """Zen 4 cannot fetch what is stored and three numbers for a fused multiply-add at once: the stores of a tile took as long
     as 40 of these, and a third of that beside products without a sum, with which the next tile begins.
     """
     zero, t = zero_of(kind), zeros(kind)
-    (x, x_row, x_col), ((b, b_step), (c, c_step), (a, a_step)) = left, places
+    (x, x_row, x_col), ((b, b_step), (c, c_step)) = left, places
     for _ in range(blocks):
         total, column, line = outer(t, x, x_row, last, b), x, b
         for _ in range(k - 1):
@@ -133,70 +135,63 @@ def _times_tile(kind, blocks, k, left, last, bias, places, slope):
             total = rank_one(total, column, x_row, last, line, None)
         if bias != 0:
             total = added(total, spread(t, bias, x_row, last))
-        store(slope(total, a, last, zero), c, row_bytes(zero), last, None)
-        b, c, a = b + b_step, c + c_step, a + a_step
+        stored(total, c, last, zero)
+        b, c = b + b_step, c + c_step
 
 
 @compiled
-def unchanged(t, a, last, zero):
-    """What becomes of a tile of z, or of da where a is z; a is not read."""
-    return t
+def as_it_is(t, c, last, zero):
+    """How a tile of z is stored, or of da where a is z."""
+    store(t, c, row_bytes(zero), last, None)
 
 
 @compiled
 def tanh_slope(t, a, last, zero):
-    """(10) what becomes of a tile of da: dz. Other activations' derivatives take more than a few instructions."""
-    u, one = load(t, a, row_bytes(zero), last, None), filled(t, type(zero)(1))
-    return multiplied(t, multiplied(subtracted(one, u), added(one, u)))
+    """(10) how a tile of da is, as dz, in place of a. Other activations' derivatives take more than a few instructions."""
+    store_tanh_slope(t, a, row_bytes(zero), last)
 
 
 @compiled
 def sigmoid_slope(t, a, last, zero):
     """(10) likewise."""
-    u = load(t, a, row_bytes(zero), last, None)
-    return multiplied(t, multiplied(u, subtracted(filled(t, type(zero)(1)), u)))
+    store_sigmoid_slope(t, a, row_bytes(zero), last)
 
 
 @compiled
 def relu_slope(t, a, last, zero):
     """(10) likewise."""
-    return where_not_below(t, load(t, a, row_bytes(zero), last, None))
+    store_relu_slope(t, a, row_bytes(zero), last)
 
 
 @shared
-def tanh_back_at(blocks: int, m: int, k: int, left: Place, dz: int, a: int, out: int, zero: float) -> None:
-    """(9), (10) dz^[l] -> dz^[l-1], between narrow layers: a has ones, left is m x k. The next three likewise."""
-    _back(blocks, m, k, left, dz, a, out, tanh_slope, zero)
+def tanh_back_at(blocks: int, counts: Pair, left: Place, dz: Pair, a: Pair, zero: float) -> None:
+    """(9), (10) dz^[l] -> dz^[l-1] in place of a^[l-1], between narrow layers: left is m x k. The next two likewise."""
+    times_blocks(blocks, counts, left, 0, dz, a, tanh_slope, zero)
 
 
 @shared
-def sigmoid_back_at(blocks: int, m: int, k: int, left: Place, dz: int, a: int, out: int, zero: float) -> None:
-    _back(blocks, m, k, left, dz, a, out, sigmoid_slope, zero)
+def sigmoid_back_at(blocks: int, counts: Pair, left: Place, dz: Pair, a: Pair, zero: float) -> None:
+    times_blocks(blocks, counts, left, 0, dz, a, sigmoid_slope, zero)
 
 
 @shared
-def relu_back_at(blocks: int, m: int, k: int, left: Place, dz: int, a: int, out: int, zero: float) -> None:
-    _back(blocks, m, k, left, dz, a, out, relu_slope, zero)
+def relu_back_at(blocks: int, counts: Pair, left: Place, dz: Pair, a: Pair, zero: float) -> None:
+    times_blocks(blocks, counts, left, 0, dz, a, relu_slope, zero)
 
 
 @shared
-def plain_back_at(blocks: int, m: int, k: int, left: Place, dz: int, a: int, out: int, zero: float) -> None:
-    _back(blocks, m, k, left, dz, a, out, unchanged, zero)
-
-
-@compiled
-def _back(blocks, m, k, left, dz, a, out, slope, zero):
-    row = row_bytes(zero)
-    times_blocks(blocks, (m, k), left, 0, (dz, k * row), (out, m * row), (a + row, (1 + m) * row), slope, zero)
+def plain_back_at(blocks: int, counts: Pair, left: Place, dz: Pair, da: Pair, zero: float) -> None:
+    """(9) dz^[l] -> da^[l-1]."""
+    times_blocks(blocks, counts, left, 0, dz, da, as_it_is, zero)
 
 
 @shared
-def sums_over_samples(rows: int, m: int, n: int, x: int, y: int, c: int, zero: float) -> None:
-    """c = x y^T, contiguous and m x n: sums over samples of m features by n; x and y in blocks.
+def sums_over_samples(rows: int, counts: Pair, x: Pair, y: Pair, c: int, zero: float) -> None:
+    """c = x y^T, contiguous and m x n: sums over samples of m features by n; x and y in blocks, with the steps between these.
 
     Whichever needs fewer tiles goes along their rows.
     """
-    size = element_size(zero)
+    (m, n), size = counts, element_size(zero)
     if _halves(n, m, zero) < _halves(m, n, zero):
         _sums(rows, n, m, y, x, (c, size, n * size), zero)
     else:
@@ -214,18 +209,14 @@ def _sums(rows, m, n, x, y, target, zero):
     row = row_bytes(zero)
     c, c_row, c_col = target
     for i in range(0, m, full_rows(zero)):
-        last = min(full_rows(zero), m - i) - 1
+        last, left = min(full_rows(zero), m - i) - 1, (x[0] + i * row, x[1])
         for j in range(0, n, VECTORS):
-            places = (y + j * row, y + min(j + 1, n - 1) * row, y + min(j + 2, n - 1) * row)
+            places = (y[0] + j * row, y[0] + min(j + 1, n - 1) * row, y[0] + min(j + 2, n - 1) * row)
             corner = (c + i * c_row + j * c_col, c_row, c_col, min(VECTORS, n - j))
             if last < half_rows(zero):
-                _sums_tile(
-                    form(zero, half_rows(zero), VECTORS), rows, (x + i * row, m * row), last, (places, n * row), corner
-                )
+                _sums_tile(form(zero, half_rows(zero), VECTORS), rows, left, last, (places, y[1]), corner)
             else:
-                _sums_tile(
-                    form(zero, full_rows(zero), VECTORS), rows, (x + i * row, m * row), last, (places, n * row), corner
-                )
+                _sums_tile(form(zero, full_rows(zero), VECTORS), rows, left, last, (places, y[1]), corner)
 
 
 @compiled

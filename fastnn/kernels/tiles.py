@@ -123,11 +123,15 @@ def products(typing_context, t, a, row_step, last, places, offset, count):
     def generate(context, builder, signature, args):
         value, a, row_step, last, places, offset, count = args
         code = Code(builder, Tile(t.dtype, 1, 1), signature.args[6], count)
-        rows = [code.load(code.row(a, row_step, last, r), 0) for r in range(t.rows)]
-        for v in range(t.vectors):
-            vector = code.load(builder.add(builder.extract_value(places, v), offset), 0)
-            for r, left in enumerate(rows):
-                value = code.add_product(value, r * t.vectors + v, left, vector)
+        lefts = [code.row(a, row_step, last, r) for r in range(t.rows)]
+        rights = [builder.add(builder.extract_value(places, v), offset) for v in range(t.vectors)]
+        swapped = t.vectors < t.rows  # the fewer vectors stay in registers, and the others come one by one
+        kept = [code.load(place, 0) for place in (rights if swapped else lefts)]
+        for i, place in enumerate(lefts if swapped else rights):
+            vector = code.load(place, 0)
+            for j, other in enumerate(kept):
+                r, v = (i, j) if swapped else (j, i)
+                value = code.add_product(value, r * t.vectors + v, vector, other)
         return value
 
     i64 = types.int64
