@@ -103,8 +103,8 @@ def write_ones(row, zero):
 
 @compiled
 def times_blocks(blocks, counts, left, bias, b, c, stored, zero):
-    """c = bias + left b, block by block, as it is `stored`: left is m x k, an address and its steps; a block of b has k rows,
-    one of c has m. b and c are addresses in the first block, and the steps to the next; bias is an address, or 0 for none.
+    """c = bias + left b, block by block, and as it is `stored`: left is m x k, an address and its steps; a block of b has k
+    rows, one of c has m. b and c are addresses in the first block, and the steps to the next; bias is an address, or 0.
 
     All blocks meet some rows of left before the next rows: where they lie is then worked out once.
     """
@@ -122,8 +122,8 @@ def times_blocks(blocks, counts, left, bias, b, c, stored, zero):
 
 @compiled
 def _times_tile(kind, blocks, k, left, last, bias, places, stored):
-    """Zen 4 cannot fetch what is stored and three numbers for a fused multiply-add at once: the stores of a tile took as long
-    as 40 of these, and a third of that beside products without a sum, with which the next tile begins.
+    """Zen 4 cannot fetch what is stored and three numbers for a fused multiply-add at once: the stores of a tile took as
+    long as 40 of these, and a third of that beside products without a sum, with which the next tile begins.
     """
     zero, t = zero_of(kind), zeros(kind)
     (x, x_row, x_col), ((b, b_step), (c, c_step)) = left, places
@@ -187,7 +187,7 @@ def plain_back_at(blocks: int, counts: Pair, left: Place, dz: Pair, da: Pair, ze
 
 @shared
 def sums_over_samples(rows: int, counts: Pair, x: Pair, y: Pair, c: int, zero: float) -> None:
-    """c = x y^T, contiguous and m x n: sums over samples of m features by n; x and y in blocks, with the steps between these.
+    """c = x y^T, contiguous and m x n: sums over samples of m features by n; x and y in blocks, with the steps to the next.
 
     Whichever needs fewer tiles goes along their rows.
     """
