@@ -8,7 +8,7 @@ import peers
 import pytest
 import rows
 import tables
-from contest import Contender, Contest, check, race, writes
+from contest import Contender, Contest, check, race, settle, writes
 from processes import output
 
 
@@ -83,6 +83,15 @@ def test_contenders_take_turns_and_their_shortest_time_counts(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: calls.append(seconds))
     race({"slow": call("slow", 3), "quick": call("quick", 1)}, seconds=0, least_rounds=1, pause=0.5)
     assert calls[2:] == [0.5, "slow", "slow", 0.5, "quick", "quick"]
+
+
+def test_a_turn_waits_for_the_threads_of_the_last_one(monkeypatch):
+    """Which work for two of the times that it sleeps."""
+    sleeps, used = [], iter([0, 1, 1, 2, 2, 2])
+    monkeypatch.setattr("time.process_time", lambda: next(used))
+    monkeypatch.setattr("time.sleep", sleeps.append)
+    settle()
+    assert len(sleeps) == 3
 
 
 def test_a_turn_is_as_long_as_its_quickest_call_allows(monkeypatch):
