@@ -6,6 +6,8 @@ from llvmlite import binding, ir
 from numba.core import cgutils
 from numba.core.registry import cpu_target
 
+from fastnn.kernels import direct
+
 
 def name_address(symbol: str, address: int) -> None:
     """Let compiled code of this process find an address by a name."""
@@ -91,7 +93,7 @@ def call_by_address(context: Any, builder: Any, signature: Any, args: Any, slot:
 
     Where it `flushes`, subnormal numbers count as 0 until it returns, with an error or without one.
     """
-    code = context.call_conv.get_function_type(signature.return_type, signature.args).as_pointer()
+    code = direct.type_of(context, signature.return_type, signature.args).as_pointer()
     place = cgutils.add_global_variable(builder.module, code, slot) if slot not in builder.module.globals else None
     place = place or builder.module.get_global(slot)
     with builder.if_then(cgutils.is_null(builder, builder.load(place)), likely=False):
@@ -102,8 +104,6 @@ def call_by_address(context: Any, builder: Any, signature: Any, args: Any, slot:
     with builder.if_then(cgutils.is_null(builder, function), likely=False):
         context.call_conv.return_user_exc(builder, RuntimeError, (f"{slot}: could not be compiled",))
     kept = exchange_mode(builder, True) if flushes else None
-    status, result = context.call_conv.call_function(builder, function, signature.return_type, signature.args, args)
+    code, place = direct.called(builder, function, signature.return_type, args)
     put_mode(builder, kept)
-    with cgutils.if_unlikely(builder, status.is_error):
-        context.call_conv.return_status_propagate(builder, status)
-    return result
+    return direct.answer(context, builder, signature.return_type, code, place)

@@ -17,6 +17,7 @@ from numba.core.typed_passes import IRLegalization, NativeLowering, NopythonType
 from numba.core.typing.context import BaseContext
 from numba.core.untyped_passes import IRProcessing, ReconstructSSA
 
+from fastnn.kernels import direct
 from fastnn.kernels.answers import Asked
 from fastnn.kernels.lowering import LeanLower, is_counted, lowers_as_expected
 
@@ -110,6 +111,14 @@ class Lowering(NativeLowering):
     @property
     def lowering_class(self) -> type[LeanLower]:
         return LeanLower
+
+    def run_pass(self, state: Any) -> bool:
+        super().run_pass(state)
+        lowered, context = state.cr, state.targetctx
+        if direct.is_direct(state.flags, lowered.fndesc.restype, lowered.fndesc.argtypes):
+            context.remove_user_function(lowered.cfunc)
+            context.insert_func_defn([(direct.caller_of(lowered.fndesc, state.library), lowered.cfunc, lowered.fndesc.argtypes)])
+        return True
 
 
 # By the names of Numba's own passes.

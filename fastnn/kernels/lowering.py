@@ -8,12 +8,14 @@ import collections
 import operator
 from typing import Any
 
+from llvmlite.ir import IRBuilder
 from numba.core import types
 from numba.core.analysis import compute_cfg_from_blocks, compute_use_defs
-from numba.core.ir import Assign
+from numba.core.ir import Assign, Return, Var
 from numba.core.lowering import Lower
 
-from fastnn.kernels.answers import Asked
+from fastnn.kernels import direct, walks
+from fastnn.kernels.answers import Asked, are_int64
 
 
 def is_counted(context: Any, kind: types.Type) -> bool:
@@ -71,12 +73,43 @@ WHOLE_NUMBERS = {
 }
 
 
+FARTHEST = {min: "<", max: ">"}
+
+
 class LeanLower(Lower):
     """Numba's lowering of one function."""
 
     def init(self) -> None:
         self._kinds_counted: dict[types.Type, bool] = {}
+        self._walks: dict[str, Any] = {}
+        self._walks_itself = False
+        self.is_direct = direct.is_direct(self.flags, self.fndesc.restype, self.fndesc.argtypes)
         super().init()
+
+    def setup_function(self, fndesc: Any) -> None:
+        if not self.is_direct:
+            super().setup_function(fndesc)
+            return
+        self.function = direct.declared(self.context, self.module, fndesc)
+        self.entry_block = self.function.append_basic_block("entry")
+        self.builder = IRBuilder(self.entry_block)
+        self.call_helper = self.call_conv.init_call_helper(self.builder)
+
+    def extract_function_arguments(self) -> Any:
+        if not self.is_direct:
+            return super().extract_function_arguments()
+        self.fnargs = self.function.args[2:]
+        return self.fnargs
+
+    def lower_normal_function(self, fndesc: Any) -> None:
+        super().lower_normal_function(fndesc)
+        self.library.fails = direct.may_fail(self.function)
+
+    def lower_inst(self, inst: Any) -> None:
+        if self.is_direct and isinstance(inst, Return):
+            direct.give_back(self.context, self.builder, self.fndesc.restype, self.loadvar(inst.value.name))
+        else:
+            super().lower_inst(inst)
 
     def _is_counted(self, kind: types.Type) -> bool:
         """`is_counted`; and debuggers want to see all variables."""
@@ -100,6 +133,7 @@ class LeanLower(Lower):
                 if begins[name] >= offset or begins[name] not in dominators.get(offset, ()):
                     del begins[name]
         self._singly_assigned_vars, self._blk_local_varmap = set(begins), dict[str, Any]()
+        self._walks_itself = all(name in begins for name, _ in assigned if self.typeof(name) in walks.KINDS)
 
     def alloca(self, name: str, kind: types.Type) -> Any:
         """A place, without zeros, which are for the counts of what is replaced."""
@@ -128,6 +162,19 @@ class LeanLower(Lower):
         if self._is_counted(typ):
             super().decref(typ, val)
 
+    def lower_assign(self, ty: types.Type, inst: Any) -> Any:
+        """Ranges of int64, and what walks along them, are numbers and places here, not values of their own."""
+        if not (self._walks_itself and ty in walks.KINDS):
+            return super().lower_assign(ty, inst)
+        source, name = inst.value, inst.target.name
+        if isinstance(source, Var):
+            self._walks[name] = self._walks[source.name]
+        elif source.op == "call":
+            self._walks[name] = walks.begun(self._values(source.args, self.fndesc.calltypes[source]))
+        else:
+            self._walks[name] = walks.placed(self.builder, *self._walks[source.value.name])
+        return self.context.get_constant_undef(ty)
+
     def lower_binop(self, resty: Any, expr: Any, op: Any) -> Any:
         """Of two numbers; for constants, only powers have code of their own."""
         signature = self.fndesc.calltypes[expr]
@@ -140,8 +187,24 @@ class LeanLower(Lower):
             result = self._code(op, signature)(self.builder, values)
         return self.context.cast(self.builder, result, signature.return_type, resty)
 
+    def lower_call(self, resty: Any, expr: Any) -> Any:
+        """The least or the greatest of some int64, without a call."""
+        kind = self.typeof(expr.func.name)
+        sign = FARTHEST.get(kind.typing_key) if isinstance(kind, types.Function) else None
+        if sign is None or not are_int64(self.typeof(arg.name) for arg in expr.args):
+            return super().lower_call(resty, expr)
+        farthest, *others = (self._cast_var(arg, types.int64) for arg in expr.args)
+        for other in others:
+            farthest = self.builder.select(self.builder.icmp_signed(sign, other, farthest), other, farthest)
+        return self.context.cast(self.builder, farthest, types.int64, resty)
+
     def lower_expr(self, resty: Any, expr: Any) -> Any:
         """An item of a tuple; for one of an array, a constant index has no code of its own."""
+        if expr.op == "iternext" and expr.value.name in self._walks:
+            pair = self.context.get_constant_undef(resty)
+            for place, item in enumerate(walks.following(self.builder, *self._walks[expr.value.name])):
+                pair = self.builder.insert_value(pair, item, place)
+            return pair
         if expr.op == "static_getitem":
             kind = self.typeof(expr.value.name)
             if isinstance(kind, types.BaseTuple) and isinstance(expr.index, int) and not self._is_counted(resty):
