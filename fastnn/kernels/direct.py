@@ -6,14 +6,17 @@ Numba's own way serves Python and C as well: it passes tuples number by number, 
 zeros, and asks eight questions about the code that comes back. Of what LLVM had to read for a first step, that was a half.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.imputils import impl_ret_new_ref
 
+from fastnn.kernels.private import is_known
+
 CODE = ir.IntType(32)
-FINE = ir.Constant(CODE, 0)  # every other code is an error's, as with Numba
+FINE = CODE(0)  # every other code is an error's, as with Numba
 
 
 def is_direct(flags: Any, result: types.Type, parameters: Any) -> bool:
@@ -24,6 +27,8 @@ def is_direct(flags: Any, result: types.Type, parameters: Any) -> bool:
 
 def type_of(context: Any, result: types.Type, parameters: Any) -> ir.FunctionType:
     """Its type in LLVM's code."""
+    if not is_known():
+        return context.call_conv.get_function_type(result, parameters)
     place, error = context.call_conv.get_function_type(result, ()).args
     if _is_plain(result):
         place = context.get_value_type(result).as_pointer()
@@ -32,9 +37,7 @@ def type_of(context: Any, result: types.Type, parameters: Any) -> ir.FunctionTyp
 
 def declared(context: Any, module: Any, fndesc: Any) -> Any:
     """The function in LLVM's code."""
-    function = cgutils.get_or_insert_function(
-        module, type_of(context, fndesc.restype, fndesc.argtypes), fndesc.mangled_name
-    )
+    function = cgutils.get_or_insert_function(module, type_of(context, fndesc.restype, fndesc.argtypes), fndesc.mangled_name)
     for place in function.args[:2]:
         place.add_attribute("noalias")
     if fndesc.inline:
@@ -42,24 +45,39 @@ def declared(context: Any, module: Any, fndesc: Any) -> Any:
     return function
 
 
-def called(builder: Any, function: Any, result: types.Type, values: Any) -> tuple[Any, Any]:
-    """The code that a call returns, and where its result is."""
+def called(context: Any, builder: Any, function: Any, signature: Any, values: Any) -> Callable[[bool], Any]:
+    """Call it. Returns what writes the code behind: to read the result and, if the function fails, pass its error on."""
+    result = signature.return_type
+    if not is_known():
+        return _called_as_usual(context, builder, function, signature, values)
     place, error = function.function_type.args[0](None), builder.function.args[1]
     if result != types.none:
         with builder.goto_entry_block():
             place = builder.alloca(place.type.pointee)
-    return builder.call(function, [place, error, *values]), place
+    code = builder.call(function, [place, error, *values])
+
+    def answer(fails: bool) -> Any:
+        if fails:
+            with builder.if_then(builder.icmp_unsigned("!=", code, FINE), likely=False):
+                builder.ret(code)
+        if result == types.none:
+            return context.get_dummy_value()
+        value = builder.load(place)
+        return value if _is_plain(result) else context.get_returned_value(builder, result, value)
+
+    return answer
 
 
-def answer(context: Any, builder: Any, result: types.Type, code: Any, place: Any, fails: bool = True) -> Any:
-    """The result; where the function `fails`, its error is passed on."""
-    if fails:
-        with builder.if_then(builder.icmp_unsigned("!=", code, FINE), likely=False):
-            builder.ret(code)
-    if result == types.none:
-        return context.get_dummy_value()
-    value = builder.load(place)
-    return value if _is_plain(result) else context.get_returned_value(builder, result, value)
+def _called_as_usual(context: Any, builder: Any, function: Any, signature: Any, values: Any) -> Callable[[bool], Any]:
+    """The same in Numba's own way."""
+    status, value = context.call_conv.call_function(builder, function, signature.return_type, signature.args, values)
+
+    def answer(fails: bool) -> Any:
+        with cgutils.if_unlikely(builder, status.is_error):
+            context.call_conv.return_status_propagate(builder, status)
+        return value
+
+    return answer
 
 
 def give_back(context: Any, builder: Any, result: types.Type, value: Any) -> None:
@@ -80,9 +98,9 @@ def caller_of(fndesc: Any, library: Any) -> Any:
     """What Numba asks for the code of a call."""
 
     def write(context: Any, builder: Any, signature: Any, values: Any) -> Any:
-        kind = fndesc.restype
-        code, place = called(builder, declared(context, builder.module, fndesc), kind, values)
-        return impl_ret_new_ref(context, builder, kind, answer(context, builder, kind, code, place, library.fails))
+        function = declared(context, builder.module, fndesc)
+        value = called(context, builder, function, signature, values)(library.fails)
+        return impl_ret_new_ref(context, builder, signature.return_type, value)
 
     write.libs = (library,)  # type: ignore[attr-defined]
     return write

@@ -10,8 +10,8 @@ from typing import Any
 
 from llvmlite.ir import IRBuilder
 from numba.core import types
-from numba.core.analysis import compute_cfg_from_blocks, compute_use_defs
-from numba.core.ir import Assign, Return, Var
+from numba.core.analysis import compute_cfg_from_blocks
+from numba.core.ir import Assign, Inst, Return, Var
 from numba.core.lowering import Lower
 
 from fastnn.kernels import direct, walks
@@ -23,16 +23,18 @@ def is_counted(context: Any, kind: types.Type) -> bool:
     return bool(context.data_model_manager[kind].contains_nrt_meminfo())
 
 
-# What `LeanLower` replaces or uses of Numba's own class, which promises none of it.
-LOWERS_BY = "_find_singly_assigned_variable", "_cast_var", "_singly_assigned_vars", "_blk_local_varmap"
-
-
-def lowers_as_expected() -> bool:
-    """Whether this Numba still has all of that. The last two are set by the first."""
-    method, cast, *variables = LOWERS_BY
-    return (
-        hasattr(Lower, method) and hasattr(Lower, cast) and set(variables) <= set(getattr(Lower, method).__code__.co_names)
-    )
+def _used_from_before(block: Any) -> set[str]:
+    """The variables that a block uses and does not assign before."""
+    used, assigned = set[str](), set[str]()
+    for statement in block.body:
+        source = statement.value if isinstance(statement, Assign) else statement
+        if isinstance(source, Inst):
+            used.update(variable.name for variable in source.list_vars() if variable.name not in assigned)
+        elif isinstance(source, Var) and source.name not in assigned:
+            used.add(source.name)
+        if isinstance(statement, Assign):
+            assigned.add(statement.target.name)
+    return used
 
 
 def _divided(builder: Any, left: Any, right: Any) -> tuple[Any, Any]:
@@ -128,8 +130,8 @@ class LeanLower(Lower):
         times = collections.Counter(name for name, _ in assigned)
         begins = {name: offset for name, offset in assigned if times[name] == 1}
         dominators = compute_cfg_from_blocks(self.blocks).dominators()
-        for offset, used in compute_use_defs(self.blocks).usemap.items():  # but for what is assigned there before
-            for name in used & begins.keys():
+        for offset, block in self.blocks.items():
+            for name in _used_from_before(block) & begins.keys():
                 if begins[name] >= offset or begins[name] not in dominators.get(offset, ()):
                     del begins[name]
         self._singly_assigned_vars, self._blk_local_varmap = set(begins), dict[str, Any]()
