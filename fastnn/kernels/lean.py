@@ -9,12 +9,13 @@ from typing import Any
 
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.interpreter import Interpreter
 from numba.core.ir_utils import build_definitions
 from numba.core.rewrites import rewrite_registry
 from numba.core.ssa import reconstruct_ssa
 from numba.core.transforms import canonicalize_cfg
 from numba.core.typed_passes import IRLegalization, NativeLowering, NopythonTypeInference, PreLowerStripPhis
-from numba.core.untyped_passes import GenericRewrites, IRProcessing, ReconstructSSA
+from numba.core.untyped_passes import GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
 
 from fastnn.kernels import direct
 from fastnn.kernels.answers import Asked
@@ -34,6 +35,36 @@ NEEDLESS = (
     "nopython_rewrites",
     "dump_parfor_diagnostics",
 )
+
+
+class Reader(Interpreter):
+    """Of Python's bytecode. What is put right afterwards are exceptions that are caught, dicts and starred arguments."""
+
+    def post_process(self, peepholes: Any, func_ir: Any) -> Any:
+        if all(each.opname in CALLS or each.opname.startswith(USUAL) for each in self.bytecode):
+            return func_ir
+        return super().post_process(peepholes, func_ir)
+
+
+# What code without those is made of.
+CALLS = "CALL", "CALL_FUNCTION", "CALL_METHOD", "CALL_KW"
+USUAL = (
+    "LOAD_", "STORE_FAST", "STORE_SUBSCR", "BUILD_SLICE", "BUILD_TUPLE", "UNPACK_SEQUENCE", "KW_NAMES", "BINARY_", "UNARY_",
+    "COMPARE_OP", "IS_OP", "TO_BOOL", "POP_JUMP_", "POP_TOP", "POP_ITER", "JUMP_", "FOR_ITER", "GET_ITER", "END_FOR",
+    "RETURN_", "RAISE_VARARGS", "PRECALL", "PUSH_NULL", "SWAP", "COPY", "DUP_TOP", "ROT_", "RESUME", "NOP", "NOT_TAKEN",
+    "CACHE", "EXTENDED_ARG",
+)  # fmt: skip
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class Reading(TranslateByteCode):
+    """Bytecode -> what Numba works on."""
+
+    _name = "fastnn_reading"
+
+    def run_pass(self, state: Any) -> bool:
+        state.func_ir = Reader(state.func_id).interpret(state.bc)
+        return True
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -139,6 +170,7 @@ class Lowering(NativeLowering):
 
 # By the names of Numba's own passes.
 INSTEAD = {
+    "translate_bytecode": Reading,
     "ir_processing": Processing,
     "generic_rewrites": Rewriting,
     "reconstruct_ssa": SSA,

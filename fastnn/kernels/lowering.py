@@ -5,6 +5,7 @@ to memory, zeros before them and zeros at their end, which LLVM has to find out 
 """
 
 import collections
+import functools
 import operator
 from typing import Any
 
@@ -20,7 +21,12 @@ from fastnn.kernels.answers import Asked, are_int64
 
 def is_counted(context: Any, kind: types.Type) -> bool:
     """Whether a value of that type holds references that somebody counts."""
-    return bool(context.data_model_manager[kind].contains_nrt_meminfo())
+    return _is_counted_by(context.data_model_manager, kind)
+
+
+@functools.cache
+def _is_counted_by(models: Any, kind: types.Type) -> bool:
+    return bool(models[kind].contains_nrt_meminfo())
 
 
 def _used_from_before(block: Any) -> set[str]:
@@ -82,7 +88,6 @@ class LeanLower(Lower):
     """Numba's lowering of one function."""
 
     def init(self) -> None:
-        self._kinds_counted: dict[types.Type, bool] = {}
         self._walks: dict[str, Any] = {}
         self._walks_itself = False
         self.is_direct = direct.is_direct(self.flags, self.fndesc.restype, self.fndesc.argtypes)
@@ -107,6 +112,21 @@ class LeanLower(Lower):
         super().lower_normal_function(fndesc)
         self.library.fails = direct.may_fail(self.function)
 
+    def lower_block(self, block: Any) -> None:
+        """Numba prepares, for each statement, words for an error, and writes it out for whom it may concern."""
+        if self.context.enable_debuginfo:
+            super().lower_block(block)
+            return
+        self.pre_block(block)
+        for statement in block.body:
+            self.loc = statement.loc
+            if isinstance(statement, Assign):
+                value = self.lower_assign(self.typeof(statement.target.name), statement)
+                self.storevar(value, statement.target.name)
+            else:
+                self.lower_inst(statement)
+        self.post_block(block)
+
     def lower_inst(self, inst: Any) -> None:
         if self.is_direct and isinstance(inst, Return):
             direct.give_back(self.context, self.builder, self.fndesc.restype, self.loadvar(inst.value.name))
@@ -115,9 +135,7 @@ class LeanLower(Lower):
 
     def _is_counted(self, kind: types.Type) -> bool:
         """`is_counted`; and debuggers want to see all variables."""
-        if kind not in self._kinds_counted:
-            self._kinds_counted[kind] = self.context.enable_debuginfo or is_counted(self.context, kind)
-        return self._kinds_counted[kind]
+        return self.context.enable_debuginfo or is_counted(self.context, kind)
 
     def _find_singly_assigned_variable(self) -> None:
         """Variables that are values, not places in memory: those assigned once, in a block that comes before all that use
