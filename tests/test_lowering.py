@@ -115,6 +115,33 @@ def test_ranges(places):
         assert lean(along)(values, begin, end, step) == along(values, begin, end, step)
 
 
+@compiled
+def along_all(numbers):
+    total = 0
+    for i in numbers:
+        total += i
+    return total
+
+
+def elsewhere(n, walk):
+    """Ranges that are more than what a loop walks along."""
+    numbers = range(n) if n > 2 else range(1, 2)
+    first, second = range(n, n + 2)
+    total = len(numbers) + numbers.stop + along_all(range(1, n)) + along_all(walk) + (n in numbers) + first * second
+    for i in numbers:
+        total += i
+    return total
+
+
+elsewhere_compiled = compiled(elsewhere)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+def test_ranges_elsewhere(n):
+    compiled_one = lean(lambda n: elsewhere_compiled(n, range(3, n)))
+    assert compiled_one(n) == elsewhere(n, range(3, n))
+
+
 def test_an_empty_range_of_step_0():
     """Without an error, which costs every loop a question."""
     assert lean(along)((0,), 0, 5, 0) == (0, 100)
@@ -137,6 +164,36 @@ def test_the_least_of_other_numbers(x):
     assert lean(lambda x: (min(x, 2), max(2, x), max(np.float32(x), np.float32(1))))(x) == pytest.approx(
         (min(x, 2), max(2, x), max(np.float32(x), np.float32(1))), nan_ok=True
     )
+
+
+@compiled
+def refused(n, is_refused, pair):
+    if is_refused and n > pair[0]:
+        raise ValueError("too many")
+    return n + pair[1], not is_refused, 0.5 * n
+
+
+@compiled
+def write_to(values, n):
+    if n > 0:
+        values[0] = refused(n, values[0] > 0, (3, 4))[2]
+
+
+@compiled
+def passed_on(values, n):
+    write_to(values, n)
+    return values, refused(n, False, (n, 1))
+
+
+def test_calls():
+    """Values and nothing come back, and errors from where they are raised, through those that raise none."""
+    outer, values = lean(lambda values, n: passed_on(values, n)), np.zeros(2)
+    result, numbers = outer(values, 5)
+    assert np.shares_memory(result, values)
+    assert (values[0], numbers) == (2.5, (6, True, 2.5))
+    assert outer(values, 2)[1] == (3, True, 1.0)
+    with pytest.raises(ValueError, match="too many"):
+        outer(values, 4)
 
 
 def gather(values):

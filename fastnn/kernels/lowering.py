@@ -6,8 +6,10 @@ to memory, zeros before them and zeros at their end, which LLVM has to find out 
 
 import collections
 import functools
+import itertools
 import operator
-from typing import Any
+from collections.abc import Container
+from typing import Any, NamedTuple
 
 from llvmlite.ir import IRBuilder
 from numba.core import types
@@ -29,18 +31,25 @@ def _is_counted_by(models: Any, kind: types.Type) -> bool:
     return bool(models[kind].contains_nrt_meminfo())
 
 
-def _used_from_before(block: Any) -> set[str]:
-    """The variables that a block uses and does not assign before."""
-    used, assigned = set[str](), set[str]()
-    for statement in block.body:
-        source = statement.value if isinstance(statement, Assign) else statement
-        if isinstance(source, Inst):
-            used.update(variable.name for variable in source.list_vars() if variable.name not in assigned)
-        elif isinstance(source, Var) and source.name not in assigned:
-            used.add(source.name)
-        if isinstance(statement, Assign):
-            assigned.add(statement.target.name)
-    return used
+class Read(NamedTuple):
+    """A statement, the block where it stands, the variables that it reads, and what it makes of them."""
+
+    block: int
+    statement: Any
+    names: set[str]
+    action: str | None
+
+    @property
+    def target(self) -> str | None:
+        return self.statement.target.name if isinstance(self.statement, Assign) else None
+
+
+def _read(block: int, statement: Any) -> Read:
+    source = statement.value if isinstance(statement, Assign) else statement
+    if isinstance(source, Var):
+        return Read(block, statement, {source.name}, "copy")
+    names = {variable.name for variable in source.list_vars()} if isinstance(source, Inst) else set()
+    return Read(block, statement, names, getattr(source, "op", None))
 
 
 def _divided(builder: Any, left: Any, right: Any) -> tuple[Any, Any]:
@@ -144,16 +153,28 @@ class LeanLower(Lower):
         if any(map(self._is_counted, set(self.fndesc.typemap.values()))):
             super()._find_singly_assigned_variable()
             return
-        assigned = [(each.target.name, offset) for offset, block in self.blocks.items() for each in block.find_insts(Assign)]
-        times = collections.Counter(name for name, _ in assigned)
-        begins = {name: offset for name, offset in assigned if times[name] == 1}
+        reads = [_read(offset, statement) for offset, block in self.blocks.items() for statement in block.body]
+        times = collections.Counter(each.target for each in reads)
+        begins = {each.target: each.block for each in reads if each.target and times[each.target] == 1}
         dominators = compute_cfg_from_blocks(self.blocks).dominators()
-        for offset, block in self.blocks.items():
-            for name in _used_from_before(block) & begins.keys():
-                if begins[name] >= offset or begins[name] not in dominators.get(offset, ()):
-                    del begins[name]
+        for block, those in itertools.groupby(reads, lambda each: each.block):
+            before = set[str]()
+            for each in those:
+                for name in (each.names - before) & begins.keys():
+                    if begins[name] >= block or begins[name] not in dominators.get(block, ()):
+                        del begins[name]
+                if each.target:
+                    before.add(each.target)
         self._singly_assigned_vars, self._blk_local_varmap = set(begins), dict[str, Any]()
-        self._walks_itself = all(name in begins for name, _ in assigned if self.typeof(name) in walks.KINDS)
+        self._walks_itself = all(self._walks_as_usual(each, begins) for each in reads)
+
+    def _walks_as_usual(self, each: Read, begins: Container[str]) -> bool:
+        """Whether a statement does with ranges of int64, if it meets some, what a loop does."""
+        if each.target and self.typeof(each.target) in walks.KINDS:
+            source = each.statement.value
+            calls = each.action == "call" and getattr(self.typeof(source.func.name), "typing_key", None) is range
+            return each.target in begins and (calls or each.action in ("copy", "getiter"))
+        return each.action == "iternext" or not any(self.typeof(name) in walks.KINDS for name in each.names)
 
     def alloca(self, name: str, kind: types.Type) -> Any:
         """A place, without zeros, which are for the counts of what is replaced."""
@@ -211,7 +232,7 @@ class LeanLower(Lower):
         """The least or the greatest of some int64, without a call."""
         kind = self.typeof(expr.func.name)
         sign = FARTHEST.get(kind.typing_key) if isinstance(kind, types.Function) else None
-        if sign is None or not are_int64(self.typeof(arg.name) for arg in expr.args):
+        if sign is None or expr.vararg or len(expr.args) < 2 or not are_int64(self.typeof(arg.name) for arg in expr.args):
             return super().lower_call(resty, expr)
         farthest, *others = (self._cast_var(arg, types.int64) for arg in expr.args)
         for other in others:
