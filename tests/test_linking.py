@@ -1,4 +1,4 @@
-"""Numba's private names, of which linking.py and lean.py replace or use some: without any of them all works as with plain
+"""Numba's private names that linking.py and private.py list: without any of them all works as with plain
 Numba. And gc.
 """
 
@@ -7,8 +7,7 @@ import gc
 import pytest
 from processes import output
 
-from fastnn.kernels import lean, linking
-from fastnn.kernels.lowering import LOWERS_BY
+from fastnn.kernels import linking, private
 
 # Imports Numba with a name of all modules of numba.core replaced by another; prints whether all are there, and a result.
 WITHOUT = """
@@ -30,10 +29,10 @@ class Finder(importlib.machinery.PathFinder):
 
 sys.meta_path.insert(0, Finder)
 import numpy as np
-from fastnn.kernels import lean, linking, softplus
-print(linking._is_known() and lean.is_known(), softplus(np.linspace(-9, 9, 40)).tolist())
+from fastnn.kernels import linking, private, softplus
+print(linking._is_known() and private.is_known(), softplus(np.linspace(-9, 9, 40)).tolist())
 """
-NAMES = "_library_class", "_finalized", *linking.PRIVATE, *(name for _, name in lean.PRIVATE), *LOWERS_BY
+NAMES = "_library_class", "_finalized", *linking.PRIVATE, *private.NAMES
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from numba.core.registry import CPUDispatcher
 from processes import output
 
-from fastnn.kernels.jit import OPTIONS
+from fastnn.kernels.jit import OPTIONS, compiled
 from fastnn.kernels.lean import Lean
 from fastnn.kernels.lowering import WHOLE_NUMBERS
 
@@ -64,6 +64,136 @@ def walk(n, begin):
 @pytest.mark.parametrize("begin", [1, 2, 7])
 def test_variables(n, begin):
     assert lean(walk)(n, begin) == walk(n, begin)
+
+
+@compiled
+def weighed(first, second, third):
+    return first + 2 * second + 3 * third
+
+
+def spread(pair, numbers):
+    """Starred arguments and a starred tuple."""
+    return weighed(*pair, 1), weighed(*(*numbers, 0)), (*pair, 5)
+
+
+def test_stars():
+    assert lean(spread)((1, 2), (3, 4)) == (8, 11, (1, 2, 5))
+
+
+RANGES = (0, 5), (5, 0), (-3, 3), (0, 7, 3), (0, 6, 3), (7, 0, -2), (-2, -9, -3), (2, 9, -1), (4, 4), (1, 0, 5)
+
+
+def along(values, begin, end, step):
+    """Ranges with a step that is known and one that is not, one in the other, and what is left of one."""
+    total, count = 0, 0
+    for i in range(begin, end, step):
+        total = total * 3 + i
+        for j in range(i, begin, -2):
+            if j == end:
+                continue
+            total += j
+        for j in range(begin, end):
+            total -= j
+            if j > 3:
+                break
+        for _ in range(i):
+            count += 1
+    walk = range(end)
+    for i in walk:
+        for j in walk:
+            count += i * j
+    for k in range(len(values)):
+        count += values[k]
+    return total, count
+
+
+@pytest.mark.parametrize("places", RANGES)
+def test_ranges(places):
+    """With variables as values and, beside arrays, in memory, as Numba has them."""
+    for values in ((1, 2, 4), np.array([1, 2, 4])):
+        begin, end, step = (*places, 1)[:3]
+        assert lean(along)(values, begin, end, step) == along(values, begin, end, step)
+
+
+@compiled
+def along_all(numbers):
+    total = 0
+    for i in numbers:
+        total += i
+    return total
+
+
+def elsewhere(n, walk):
+    """Ranges that are more than what a loop walks along."""
+    numbers = range(n) if n > 2 else range(1, 2)
+    first, second = range(n, n + 2)
+    total = len(numbers) + numbers.stop + along_all(range(1, n)) + along_all(walk) + (n in numbers) + first * second
+    for i in numbers:
+        total += i
+    return total
+
+
+elsewhere_compiled = compiled(elsewhere)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 8])
+def test_ranges_elsewhere(n):
+    compiled_one = lean(lambda n: elsewhere_compiled(n, range(3, n)))
+    assert compiled_one(n) == elsewhere(n, range(3, n))
+
+
+def test_an_empty_range_of_step_0():
+    """Without an error, which costs every loop a question."""
+    assert lean(along)((0,), 0, 5, 0) == (0, 100)
+
+
+@pytest.mark.parametrize("numbers", [(3, 4), (4, 3), (-1, -1), (2**62, -(2**63)), (5, 2, 9), (-4, -9, 0)])
+def test_the_least_and_the_greatest(numbers):
+    compiled_two, compiled_three = (
+        lean(lambda x, y: (min(x, y), max(x, 7))),
+        lean(lambda x, y, z: (min(x, y, z), max(x, y, z))),
+    )
+    x, y, *z = numbers
+    assert (compiled_three(*numbers) if z else compiled_two(x, y)) == (
+        (min(numbers), max(numbers)) if z else (min(x, y), max(x, 7))
+    )
+
+
+@pytest.mark.parametrize("x", [-1.5, 0.0, np.nan, 7.5])
+def test_the_least_of_other_numbers(x):
+    assert lean(lambda x: (min(x, 2), max(2, x), max(np.float32(x), np.float32(1))))(x) == pytest.approx(
+        (min(x, 2), max(2, x), max(np.float32(x), np.float32(1))), nan_ok=True
+    )
+
+
+@compiled
+def refused(n, is_refused, pair):
+    if is_refused and n > pair[0]:
+        raise ValueError("too many")
+    return n + pair[1], not is_refused, 0.5 * n
+
+
+@compiled
+def write_to(values, n):
+    if n > 0:
+        values[0] = refused(n, values[0] > 0, (3, 4))[2]
+
+
+@compiled
+def passed_on(values, n):
+    write_to(values, n)
+    return values, refused(n, False, (n, 1))
+
+
+def test_calls():
+    """Values and nothing come back, and errors from where they are raised, through those that raise none."""
+    outer, values = lean(lambda values, n: passed_on(values, n)), np.zeros(2)
+    result, numbers = outer(values, 5)
+    assert np.shares_memory(result, values)
+    assert (values[0], numbers) == (2.5, (6, True, 2.5))
+    assert outer(values, 2)[1] == (3, True, 1.0)
+    with pytest.raises(ValueError, match="too many"):
+        outer(values, 4)
 
 
 def gather(values):

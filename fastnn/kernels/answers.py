@@ -1,6 +1,7 @@
 """What Numba has been asked about types already."""
 
 import inspect
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from numba.core import types
@@ -28,12 +29,18 @@ class Asked:
         answer = self.answers.get((func, args))
         if answer is None:
             answer = BaseContext.resolve_function_type(self.context, func, args, kws)
-            if answer is not None and not (isinstance(func, types.Function) and _is_overload(func, answer)):
+            if answer is not None and not (isinstance(func, types.Function) and _is_overload(func, answer, args)):
                 self.answers[func, args] = answer
         return answer
 
 
-def _is_overload(func: Any, answer: Any) -> bool:
+def _is_overload(func: Any, answer: Any, args: Any) -> bool:
     """Whether the answer stands for code that Numba has compiled, in place of a function that writes some."""
+    if func.typing_key in (min, max) and are_int64(args):
+        return False  # lowering.py writes it
     key = func.get_impl_key(answer)
     return not (key is func.typing_key or inspect.isfunction(key))
+
+
+def are_int64(kinds: Iterable[Any]) -> bool:
+    return all(types.unliteral(kind) == types.int64 for kind in kinds)

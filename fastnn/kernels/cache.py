@@ -73,7 +73,7 @@ class DiskCache(NullCache):
         ):  # Ctrl-C came as the compiler handed it over, and was lost
             return
         try:
-            payload = serialize.dumps((key, cres._reduce()))
+            payload = serialize.dumps((key, cres._replace(type_annotation="")._reduce()))  # which nobody reads
             _replace(path, hashlib.sha256(payload).digest() + payload)
         except OSError:  # a full disk, say
             return

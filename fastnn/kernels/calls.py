@@ -6,6 +6,8 @@ from llvmlite import binding, ir
 from numba.core import cgutils
 from numba.core.registry import cpu_target
 
+from fastnn.kernels import direct
+
 
 def name_address(symbol: str, address: int) -> None:
     """Let compiled code of this process find an address by a name."""
@@ -91,19 +93,30 @@ def call_by_address(context: Any, builder: Any, signature: Any, args: Any, slot:
 
     Where it `flushes`, subnormal numbers count as 0 until it returns, with an error or without one.
     """
-    code = context.call_conv.get_function_type(signature.return_type, signature.args).as_pointer()
-    place = cgutils.add_global_variable(builder.module, code, slot) if slot not in builder.module.globals else None
-    place = place or builder.module.get_global(slot)
+    kind = direct.type_of(context, signature.return_type, signature.args).as_pointer()
+    place = builder.module.globals.get(slot) or cgutils.add_global_variable(builder.module, kind, slot)
     with builder.if_then(cgutils.is_null(builder, builder.load(place)), likely=False):
-        kept = exchange_mode(builder, False)  # the compiler is Python code, and NumPy's, which expect subnormals
-        call_symbol(builder, fill, builder.ptrtoint(place, ir.IntType(64)))
-        put_mode(builder, kept)
-    function = builder.load(place)
-    with builder.if_then(cgutils.is_null(builder, function), likely=False):
-        context.call_conv.return_user_exc(builder, RuntimeError, (f"{slot}: could not be compiled",))
+        builder.call(_filling(builder.module, fill), [builder.ptrtoint(place, ir.IntType(64))])
+        with builder.if_then(cgutils.is_null(builder, builder.load(place)), likely=False):
+            context.call_conv.return_user_exc(builder, RuntimeError, (f"{slot}: could not be compiled",))
     kept = exchange_mode(builder, True) if flushes else None
-    status, result = context.call_conv.call_function(builder, function, signature.return_type, signature.args, args)
+    answer = direct.called(context, builder, builder.load(place), signature, args)
     put_mode(builder, kept)
-    with cgutils.if_unlikely(builder, status.is_error):
-        context.call_conv.return_status_propagate(builder, status)
-    return result
+    return answer(True)
+
+
+def _filling(module: Any, fill: str) -> Any:
+    """A function that calls the one of that name. Only a slot's first call comes here: so it is not inlined."""
+    name = f"{fill}.calmly"
+    if name in module.globals:
+        return module.globals[name]
+    function = ir.Function(module, ir.FunctionType(ir.VoidType(), [ir.IntType(64)]), name)
+    function.linkage = "linkonce_odr"
+    for attribute in ("cold", "noinline"):
+        function.attributes.add(attribute)
+    builder = ir.IRBuilder(function.append_basic_block())
+    kept = exchange_mode(builder, False)  # the compiler is Python code, and NumPy's, which expect subnormals
+    call_symbol(builder, fill, *function.args)
+    put_mode(builder, kept)
+    builder.ret_void()
+    return function

@@ -13,7 +13,7 @@ from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Images, Sizes, Window, halo, phases, plane_of, reached
 from fastnn.kernels.sample_lanes import least_bytes, shape_of
 from fastnn.kernels.scatter import tile_rows
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.single_cells import can_be_cells
 from fastnn.kernels.theta_gradient import is_by_lanes
 from fastnn.kernels.weights import LOW, are_wide, rows_of_time
@@ -93,7 +93,7 @@ def _scatter_cycles(sizes, window, zero):
     return products / SCATTER_PEAK + -(-C * f_w // rows) * SCATTER_TILE * tiles + 1.0 * H * C * sums
 
 
-@shared
+@tiled
 def scatters(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """Whether `scatter` takes the place of `correlate`, or of `winograd`: by the cycles of a sample."""
     _, f_w, S_h, S_w, P_h, P_w, _, _ = window
@@ -156,7 +156,7 @@ def _can_take_samples(back, algorithm, sizes, window, zero):
     return K > LOW and least_bytes(back, shape, window, zero) <= NEAR_BYTES and not can_be_cells(shape, window, zero)
 
 
-@shared
+@tiled
 def may_take_samples(back: int, algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """Whether `takes_samples` is true for some number of samples: at most for whole vectors of them, beside the slowest."""
     if not _can_take_samples(back, algorithm, sizes, window, zero):
@@ -167,7 +167,7 @@ def may_take_samples(back: int, algorithm: int, sizes: Sizes, window: Window, ze
     return 1 if _samples_cycles(back, sizes, window, zero) < MARGIN * lanes(zero) * slowest else 0
 
 
-@shared
+@tiled
 def takes_samples(back: int, algorithm: int, sizes: Sizes, window: Window, image: Images, out: Images, zero: float) -> int:
     """Whether `sum_samples` takes these: where it can, by the cycles of both. Rows of an image lie one behind the other."""
     shape, size = shape_of(back, sizes), element_size(zero)

@@ -46,7 +46,7 @@ from fastnn.kernels.planes import (
 )
 from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.results import deliver
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, prefetch, rank_one, spread, store
 from fastnn.kernels.weights import LOW, are_wide
@@ -103,7 +103,7 @@ def _layout(scratch, part, zero):
     return planes, buffer, buffer + max(full_rows(zero) * VECTORS, LOW * LOW_VECTORS) * vector
 
 
-@shared
+@tiled
 def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float) -> None:
     """All samples of one group."""
     m, C, K, H, W, H_out, W_out = sizes
@@ -152,27 +152,27 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
 
 
 # Each tile by itself, so that a network has only those compiled that it runs.
-@shared
+@tiled
 def _cells_of_one(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
     _cells(low_form(zero, 1), form(zero, 1, 1), sizes, weights, out, room, block)
 
 
-@shared
+@tiled
 def _cells_of_few(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
     _cells(low_form(zero, LOW), form(zero, LOW, 1), sizes, weights, out, room, block)
 
 
-@shared
+@tiled
 def _cells_of_half(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
     _cells(form(zero, half_rows(zero), VECTORS), form(zero, half_rows(zero), 1), sizes, weights, out, room, block)
 
 
-@shared
+@tiled
 def _cells_of_wide(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
     _cells(wide_form(zero), form(zero, wide_rows(zero), 1), sizes, weights, out, room, block)
 
 
-@shared
+@tiled
 def _cells_of_full(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
     _cells(form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1), sizes, weights, out, room, block)
 

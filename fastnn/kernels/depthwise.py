@@ -21,7 +21,7 @@ from fastnn.kernels.memory import element_size, read, read_integers, write_integ
 from fastnn.kernels.planes import Images, Sizes, Window, line_apart, part_of_row, phases, plane_of, reached
 from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.results import put
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.tiles import added, load, products, store, store_sums, tile
 
@@ -106,7 +106,7 @@ def _copy_rows(image, ranges, target, row, zero):
             place += row
 
 
-@shared
+@tiled
 def depthwise(
     channels: int,
     sizes: Sizes,
@@ -169,7 +169,7 @@ def _windows(kind, theta, window, copy, b):
     return t
 
 
-@shared
+@tiled
 def depthwise_image(
     channels: int, sizes: Sizes, window: Window, dz: Images, theta: Theta, da: Images, scratch: int, zero: float
 ) -> None:
@@ -188,7 +188,7 @@ def depthwise_image(
             depthwise(channels, turned, taps, dz, backwards, (0, 0, IDENTITY), out, scratch, zero)
 
 
-@shared
+@tiled
 def depthwise_theta(
     channels: int, sizes: Sizes, window: Window, image: Images, dz: Images, out: tuple[int, int], scratch: int, zero: float
 ) -> None:

@@ -13,14 +13,14 @@ from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import Images, Sizes, Window, phases, plane_of
 from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.scatter import scatter, scatter_bytes
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.weights import pack_weights, packed_weights
 from fastnn.kernels.windows import windows_bytes, windows_summed
 from fastnn.kernels.winograd import can_be
 
 
-@shared
+@tiled
 def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """The scratch of `image_gradient`, for so many samples or fewer: weights of a plane, and what the largest's sums need.
 
@@ -41,7 +41,7 @@ def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
     return most + LINE
 
 
-@shared
+@tiled
 def image_gradient(
     algorithm: int, sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float
 ) -> None:

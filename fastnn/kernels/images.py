@@ -16,7 +16,7 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import at
 from fastnn.kernels.memory import element_size, read_integers, write
 from fastnn.kernels.pool_loops import avg_at, avg_back_at, max_at, max_back_at
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import shared, tiled
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.theta_gradient import bias_gradient
 from fastnn.plan import NUMBERS
@@ -76,7 +76,7 @@ def choose(table: plan.Table, dtype: np.dtype[Any]) -> None:
             row[plan.GEOMETRY + 15] = known(algorithm, sizes, window, place(0, image, zero), place(0, grid, zero), zero)
 
 
-@shared
+@tiled
 def convolve_at(kind: int, geometry: int, m: int, a: int, theta: int, z: int, scratch: int, zero: float) -> None:
     """(15) z = theta a + b, or (19) with a for dz: the transposed convolution."""
     if kind != plan.CONV:
@@ -102,7 +102,7 @@ def _transposed_at(kind: int, geometry: int, m: int, a: int, theta: int, z: int,
                 pixels[i] += bias[k]
 
 
-@shared
+@tiled
 def convolve_back_at(
     kind: int, geometry: int, m: int, a: int, theta: int, dz: int, dtheta: int, da: int, scratch: int, zero: float
 ) -> None:
@@ -123,7 +123,7 @@ def convolve_back_at(
         _transposed_back_at(kind, geometry, m, dz, theta, da, scratch, zero)
 
 
-@shared
+@tiled
 def _transposed_back_at(kind: int, geometry: int, m: int, dz: int, theta: int, da: int, scratch: int, zero: float) -> None:
     sizes, window, (groups, algorithm), image, grid, taps = convolution(kind, read_integers(geometry, NUMBERS), m)
     nothing = scratch  # one zero, again and again, for b

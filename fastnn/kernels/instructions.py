@@ -201,13 +201,11 @@ class Code:
     def _swap_blocks(self, rows: list[Any], half: int) -> list[Any]:
         """[[A, B], [C, D]] -> [[A, C], [B, D]] for each square of 2 half x 2 half elements."""
         count = self.t.lanes
+        left = indices([i if not i & half else count + i - half for i in range(count)])
+        right = indices([i + half if not i & half else count + i for i in range(count)])
         swapped = list(rows)
         for r in range(len(rows)):
-            if r & half:
-                continue
-            upper, lower = rows[r], rows[r + half]
-            left = [i if not i & half else count + i - half for i in range(count)]
-            right = [i + half if not i & half else count + i for i in range(count)]
-            swapped[r] = self.builder.shuffle_vector(upper, lower, indices(left))
-            swapped[r + half] = self.builder.shuffle_vector(upper, lower, indices(right))
+            if not r & half:
+                swapped[r] = self.builder.shuffle_vector(rows[r], rows[r + half], left)
+                swapped[r + half] = self.builder.shuffle_vector(rows[r], rows[r + half], right)
         return swapped

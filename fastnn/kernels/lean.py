@@ -5,20 +5,22 @@ interest. Numba asks that seven times for each function, and types every operato
 step takes to compile, all of this was a third.
 """
 
-import functools
 from typing import Any
 
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import PassManager, register_pass
+from numba.core.interpreter import Interpreter
 from numba.core.ir_utils import build_definitions
+from numba.core.rewrites import rewrite_registry
 from numba.core.ssa import reconstruct_ssa
 from numba.core.transforms import canonicalize_cfg
 from numba.core.typed_passes import IRLegalization, NativeLowering, NopythonTypeInference, PreLowerStripPhis
-from numba.core.typing.context import BaseContext
-from numba.core.untyped_passes import IRProcessing, ReconstructSSA
+from numba.core.untyped_passes import GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
 
+from fastnn.kernels import direct
 from fastnn.kernels.answers import Asked
-from fastnn.kernels.lowering import LeanLower, is_counted, lowers_as_expected
+from fastnn.kernels.lowering import LeanLower, is_counted
+from fastnn.kernels.private import is_known
 
 # Passes over what no function here has: closures, functions to inline, loops over the items of tuples, products of whole
 # arrays. They took a tenth of the time to compile.
@@ -33,6 +35,36 @@ NEEDLESS = (
     "nopython_rewrites",
     "dump_parfor_diagnostics",
 )
+
+
+class Reader(Interpreter):
+    """Of Python's bytecode. What is put right afterwards are exceptions that are caught, dicts and starred arguments."""
+
+    def post_process(self, peepholes: Any, func_ir: Any) -> Any:
+        if all(each.opname in CALLS or each.opname.startswith(USUAL) for each in self.bytecode):
+            return func_ir
+        return super().post_process(peepholes, func_ir)
+
+
+# What code without those is made of.
+CALLS = "CALL", "CALL_FUNCTION", "CALL_METHOD", "CALL_KW"
+USUAL = (
+    "LOAD_", "STORE_FAST", "STORE_SUBSCR", "BUILD_SLICE", "BUILD_TUPLE", "UNPACK_SEQUENCE", "KW_NAMES", "BINARY_", "UNARY_",
+    "COMPARE_OP", "IS_OP", "TO_BOOL", "POP_JUMP_", "POP_TOP", "POP_ITER", "JUMP_", "FOR_ITER", "GET_ITER", "END_FOR",
+    "RETURN_", "RAISE_VARARGS", "PRECALL", "PUSH_NULL", "SWAP", "COPY", "DUP_TOP", "ROT_", "RESUME", "NOP", "NOT_TAKEN",
+    "CACHE", "EXTENDED_ARG",
+)  # fmt: skip
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class Reading(TranslateByteCode):
+    """Bytecode -> what Numba works on."""
+
+    _name = "fastnn_reading"
+
+    def run_pass(self, state: Any) -> bool:
+        state.func_ir = Reader(state.func_id).interpret(state.bc)
+        return True
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -59,6 +91,22 @@ class Processing(IRProcessing):
     def run_pass(self, state: Any) -> bool:
         state.func_ir.blocks = canonicalize_cfg(state.func_ir.blocks)
         state.func_ir.generator_info = None
+        return True
+
+
+@register_pass(mutates_CFG=True, analysis_only=False)
+class Rewriting(GenericRewrites):
+    """Items at constant places, exceptions that are raised; when variables live is not asked afterwards."""
+
+    _name = "fastnn_rewriting"
+
+    def run_pass(self, state: Any) -> bool:
+        blocks = state.func_ir.blocks
+        for kind in rewrite_registry.rewrites["before-inference"]:
+            rewrite = kind(state)
+            for offset in blocks:
+                while rewrite.match(state.func_ir, blocks[offset], state.typemap, state.calltypes):
+                    blocks[offset] = rewrite.apply()
         return True
 
 
@@ -111,26 +159,26 @@ class Lowering(NativeLowering):
     def lowering_class(self) -> type[LeanLower]:
         return LeanLower
 
+    def run_pass(self, state: Any) -> bool:
+        super().run_pass(state)
+        fndesc, code, context = state.cr.fndesc, state.cr.cfunc, state.targetctx
+        if direct.is_direct(state.flags, fndesc.restype, fndesc.argtypes):
+            context.remove_user_function(code)
+            context.insert_func_defn([(direct.caller_of(fndesc, state.library), code, fndesc.argtypes)])
+        return True
+
 
 # By the names of Numba's own passes.
 INSTEAD = {
+    "translate_bytecode": Reading,
     "ir_processing": Processing,
+    "generic_rewrites": Rewriting,
     "reconstruct_ssa": SSA,
     "nopython_type_inference": Inference,
     "strip_phis": StripPhis,
     "ir_legalization": EndsOfLives,
     "native_lowering": Lowering,
 }
-
-
-# What these passes use of Numba's classes, beside lowering.py, which promises none of it.
-PRIVATE = (BaseContext, "_lookup_global"), (PreLowerStripPhis, "_strip_phi_nodes")
-
-
-@functools.cache
-def is_known() -> bool:
-    """Whether this Numba still has all of that. If not, its own passes are run, and only time is lost."""
-    return lowers_as_expected() and all(hasattr(holder, name) for holder, name in PRIVATE)
 
 
 class Passes(PassManager):

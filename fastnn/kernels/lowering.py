@@ -5,32 +5,51 @@ to memory, zeros before them and zeros at their end, which LLVM has to find out 
 """
 
 import collections
+import functools
+import itertools
 import operator
-from typing import Any
+from collections.abc import Container
+from typing import Any, NamedTuple
 
+from llvmlite.ir import IRBuilder
 from numba.core import types
-from numba.core.analysis import compute_cfg_from_blocks, compute_use_defs
-from numba.core.ir import Assign
+from numba.core.analysis import compute_cfg_from_blocks
+from numba.core.ir import Assign, Inst, Return, Var
 from numba.core.lowering import Lower
 
-from fastnn.kernels.answers import Asked
+from fastnn.kernels import direct, walks
+from fastnn.kernels.answers import Asked, are_int64
 
 
 def is_counted(context: Any, kind: types.Type) -> bool:
     """Whether a value of that type holds references that somebody counts."""
-    return bool(context.data_model_manager[kind].contains_nrt_meminfo())
+    return _is_counted_by(context.data_model_manager, kind)
 
 
-# What `LeanLower` replaces or uses of Numba's own class, which promises none of it.
-LOWERS_BY = "_find_singly_assigned_variable", "_cast_var", "_singly_assigned_vars", "_blk_local_varmap"
+@functools.cache
+def _is_counted_by(models: Any, kind: types.Type) -> bool:
+    return bool(models[kind].contains_nrt_meminfo())
 
 
-def lowers_as_expected() -> bool:
-    """Whether this Numba still has all of that. The last two are set by the first."""
-    method, cast, *variables = LOWERS_BY
-    return (
-        hasattr(Lower, method) and hasattr(Lower, cast) and set(variables) <= set(getattr(Lower, method).__code__.co_names)
-    )
+class Read(NamedTuple):
+    """A statement, the block where it stands, the variables that it reads, and what it makes of them."""
+
+    block: int
+    statement: Any
+    names: set[str]
+    action: str | None
+
+    @property
+    def target(self) -> str | None:
+        return self.statement.target.name if isinstance(self.statement, Assign) else None
+
+
+def _read(block: int, statement: Any) -> Read:
+    source = statement.value if isinstance(statement, Assign) else statement
+    if isinstance(source, Var):
+        return Read(block, statement, {source.name}, "copy")
+    names = {variable.name for variable in source.list_vars()} if isinstance(source, Inst) else set()
+    return Read(block, statement, names, getattr(source, "op", None))
 
 
 def _divided(builder: Any, left: Any, right: Any) -> tuple[Any, Any]:
@@ -71,11 +90,16 @@ WHOLE_NUMBERS = {
 }
 
 
+FARTHEST = {min: "<", max: ">"}
+
+
 class LeanLower(Lower):
     """Numba's lowering of one function."""
 
     def init(self) -> None:
-        self._kinds_counted: dict[types.Type, bool] = {}
+        self._walks: dict[str, Any] = {}
+        self._walks_itself = False
+        self.is_direct = direct.is_direct(self.flags, self.fndesc.restype, self.fndesc.argtypes)
         super().init()
 
     def setup_function(self, fndesc: Any) -> None:
@@ -84,14 +108,49 @@ class LeanLower(Lower):
         What is kept there then crosses lines, or does not, as the stack happens to begin: LeNet's step took 2,560 us in half
         of all processes and 2,330 in the others.
         """
-        super().setup_function(fndesc)
+        if self.is_direct:
+            self.function = direct.declared(self.context, self.module, fndesc)
+            self.entry_block = self.function.append_basic_block("entry")
+            self.builder = IRBuilder(self.entry_block)
+            self.call_helper = self.call_conv.init_call_helper(self.builder)
+        else:
+            super().setup_function(fndesc)
         set.add(self.function.attributes, '"stackrealign"')  # llvmlite's own `add` knows no attributes of a target
+
+    def extract_function_arguments(self) -> Any:
+        if not self.is_direct:
+            return super().extract_function_arguments()
+        self.fnargs = self.function.args[2:]
+        return self.fnargs
+
+    def lower_normal_function(self, fndesc: Any) -> None:
+        super().lower_normal_function(fndesc)
+        self.library.fails = direct.may_fail(self.function)
+
+    def lower_block(self, block: Any) -> None:
+        """Numba prepares, for each statement, words for an error, and writes it out for whom it may concern."""
+        if self.context.enable_debuginfo:
+            super().lower_block(block)
+            return
+        self.pre_block(block)
+        for statement in block.body:
+            self.loc = statement.loc
+            if isinstance(statement, Assign):
+                value = self.lower_assign(self.typeof(statement.target.name), statement)
+                self.storevar(value, statement.target.name)
+            else:
+                self.lower_inst(statement)
+        self.post_block(block)
+
+    def lower_inst(self, inst: Any) -> None:
+        if self.is_direct and isinstance(inst, Return):
+            direct.give_back(self.context, self.builder, self.fndesc.restype, self.loadvar(inst.value.name))
+        else:
+            super().lower_inst(inst)
 
     def _is_counted(self, kind: types.Type) -> bool:
         """`is_counted`; and debuggers want to see all variables."""
-        if kind not in self._kinds_counted:
-            self._kinds_counted[kind] = self.context.enable_debuginfo or is_counted(self.context, kind)
-        return self._kinds_counted[kind]
+        return self.context.enable_debuginfo or is_counted(self.context, kind)
 
     def _find_singly_assigned_variable(self) -> None:
         """Variables that are values, not places in memory: those assigned once, in a block that comes before all that use
@@ -100,15 +159,28 @@ class LeanLower(Lower):
         if any(map(self._is_counted, set(self.fndesc.typemap.values()))):
             super()._find_singly_assigned_variable()
             return
-        assigned = [(each.target.name, offset) for offset, block in self.blocks.items() for each in block.find_insts(Assign)]
-        times = collections.Counter(name for name, _ in assigned)
-        begins = {name: offset for name, offset in assigned if times[name] == 1}
+        reads = [_read(offset, statement) for offset, block in self.blocks.items() for statement in block.body]
+        times = collections.Counter(each.target for each in reads)
+        begins = {each.target: each.block for each in reads if each.target and times[each.target] == 1}
         dominators = compute_cfg_from_blocks(self.blocks).dominators()
-        for offset, used in compute_use_defs(self.blocks).usemap.items():  # but for what is assigned there before
-            for name in used & begins.keys():
-                if begins[name] >= offset or begins[name] not in dominators.get(offset, ()):
-                    del begins[name]
+        for block, those in itertools.groupby(reads, lambda each: each.block):
+            before = set[str]()
+            for each in those:
+                for name in (each.names - before) & begins.keys():
+                    if begins[name] >= block or begins[name] not in dominators.get(block, ()):
+                        del begins[name]
+                if each.target:
+                    before.add(each.target)
         self._singly_assigned_vars, self._blk_local_varmap = set(begins), dict[str, Any]()
+        self._walks_itself = all(self._walks_as_usual(each, begins) for each in reads)
+
+    def _walks_as_usual(self, each: Read, begins: Container[str]) -> bool:
+        """Whether a statement does with ranges of int64, if it meets some, what a loop does."""
+        if each.target and self.typeof(each.target) in walks.KINDS:
+            source = each.statement.value
+            calls = each.action == "call" and getattr(self.typeof(source.func.name), "typing_key", None) is range
+            return each.target in begins and (calls or each.action in ("copy", "getiter"))
+        return each.action == "iternext" or not any(self.typeof(name) in walks.KINDS for name in each.names)
 
     def alloca(self, name: str, kind: types.Type) -> Any:
         """A place, without zeros, which are for the counts of what is replaced."""
@@ -137,6 +209,19 @@ class LeanLower(Lower):
         if self._is_counted(typ):
             super().decref(typ, val)
 
+    def lower_assign(self, ty: types.Type, inst: Any) -> Any:
+        """Ranges of int64, and what walks along them, are numbers and places here, not values of their own."""
+        if not (self._walks_itself and ty in walks.KINDS):
+            return super().lower_assign(ty, inst)
+        source, name = inst.value, inst.target.name
+        if isinstance(source, Var):
+            self._walks[name] = self._walks[source.name]
+        elif source.op == "call":
+            self._walks[name] = walks.begun(self._values(source.args, self.fndesc.calltypes[source]))
+        else:
+            self._walks[name] = walks.placed(self.builder, *self._walks[source.value.name])
+        return self.context.get_constant_undef(ty)
+
     def lower_binop(self, resty: Any, expr: Any, op: Any) -> Any:
         """Of two numbers; for constants, only powers have code of their own."""
         signature = self.fndesc.calltypes[expr]
@@ -149,8 +234,24 @@ class LeanLower(Lower):
             result = self._code(op, signature)(self.builder, values)
         return self.context.cast(self.builder, result, signature.return_type, resty)
 
+    def lower_call(self, resty: Any, expr: Any) -> Any:
+        """The least or the greatest of some int64, without a call."""
+        kind = self.typeof(expr.func.name)
+        sign = FARTHEST.get(kind.typing_key) if isinstance(kind, types.Function) else None
+        if sign is None or expr.vararg or len(expr.args) < 2 or not are_int64(self.typeof(arg.name) for arg in expr.args):
+            return super().lower_call(resty, expr)
+        farthest, *others = (self._cast_var(arg, types.int64) for arg in expr.args)
+        for other in others:
+            farthest = self.builder.select(self.builder.icmp_signed(sign, other, farthest), other, farthest)
+        return self.context.cast(self.builder, farthest, types.int64, resty)
+
     def lower_expr(self, resty: Any, expr: Any) -> Any:
         """An item of a tuple; for one of an array, a constant index has no code of its own."""
+        if expr.op == "iternext" and expr.value.name in self._walks:
+            pair = self.context.get_constant_undef(resty)
+            for place, item in enumerate(walks.following(self.builder, *self._walks[expr.value.name])):
+                pair = self.builder.insert_value(pair, item, place)
+            return pair
         if expr.op == "static_getitem":
             kind = self.typeof(expr.value.name)
             if isinstance(kind, types.BaseTuple) and isinstance(expr.index, int) and not self._is_counted(resty):

@@ -22,7 +22,7 @@ from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import gathered, load_lanes, load_lanes_apart
 from fastnn.kernels.memory import element_size, write_integer
-from fastnn.kernels.shared import prepares
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.tiles import store, tile
 
@@ -147,7 +147,7 @@ def reached(n, n_out, offset, S):
     return first, max(first, min(n_out, until))
 
 
-@prepares
+@tiled
 def fill_planes(image: Images, sizes: Sizes, window: Window, part: Part, first_row: int, target: int, zero: float) -> None:
     """Copy a part of the images, whose first sample and channel are at `image`, into its planes.
 

@@ -20,7 +20,7 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import evens, first_half, load_lanes, odds, scaled, second_half, store_lanes, where_larger
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.pool_windows import larger, total
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.tiles import load, store, tile
 
 CHUNK = 16 * 1024  # bytes of rows of an image, which leave a first-level cache of 48 KB room for as many of da, and for dz
@@ -173,7 +173,7 @@ def _joined(planes, H, W):
 # Forward -------------------------------------------------------------------------------------------------------------
 
 
-@shared
+@tiled
 def forward_max(images: int, target: int, planes: int, H: int, W: int, one: float) -> None:
     """(16) z = max_rs a_rs for each window."""
     sizes, places = _joined(planes, H, W), (images, target)
@@ -181,7 +181,7 @@ def forward_max(images: int, target: int, planes: int, H: int, W: int, one: floa
     _by_rows(_largest_of, places, sizes, done, one)
 
 
-@shared
+@tiled
 def forward_avg(images: int, target: int, planes: int, H: int, W: int, share: float) -> None:
     """(15) z = share sum_rs a_rs for each window."""
     sizes, places = _joined(planes, H, W), (images, target)
@@ -218,7 +218,7 @@ def _pool_flat(places, sizes, parts, join, share):
 # Backward ------------------------------------------------------------------------------------------------------------
 
 
-@shared
+@tiled
 def backward_max(gradients: int, images: int, target: int, planes: int, H: int, W: int, zero: float) -> None:
     """(18) da: each dz goes to the first of the largest cells of its window. Cells in no window are not written."""
     sizes, places = _joined(planes, H, W), (gradients, images, target)
@@ -245,7 +245,7 @@ def _route_flat(places, sizes, parts, zero):
     return vectors * lanes(zero)
 
 
-@shared
+@tiled
 def backward_avg(gradients: int, target: int, planes: int, H: int, W: int, share: float) -> None:
     """(19) da = share dz in each cell of a window. Cells in no window are not written."""
     sizes, places = _joined(planes, H, W), (gradients, target)

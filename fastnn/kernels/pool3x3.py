@@ -22,7 +22,7 @@ from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.pool3x3_strips import by_strips, read_row, read_windows, write_row, write_windows
 from fastnn.kernels.pool_windows import larger, total
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.tiles import added, tile
 
 Sizes = tuple[int, int, int, int, int]
@@ -38,13 +38,13 @@ def fits(f, S, zero):
 # Forward -------------------------------------------------------------------------------------------------------------
 
 
-@shared
+@tiled
 def forward_max(images: int, target: int, sizes: Sizes, P: Padding, low: float) -> None:
     """(16) z = max_rs a_rs for each window; low is minus infinity."""
     by_strips(_largest_down, (images, target), sizes, P, low)
 
 
-@shared
+@tiled
 def forward_avg(images: int, target: int, sizes: Sizes, P: Padding, share: float) -> None:
     """(15) z = share sum_rs a_rs for each window."""
     by_strips(_mean_down, (images, target), sizes, P, share)
@@ -94,13 +94,13 @@ def _joined_row(y, cell, strip, shape, nothing, join, share):
 # Backward ------------------------------------------------------------------------------------------------------------
 
 
-@shared
+@tiled
 def backward_max(gradients: int, images: int, target: int, sizes: Sizes, P: Padding, low: float) -> None:
     """(18) da: each dz goes to the first of the largest cells of its window; low is minus infinity."""
     by_strips(_route_down, (gradients, images, target), sizes, P, low)
 
 
-@shared
+@tiled
 def backward_avg(gradients: int, target: int, sizes: Sizes, P: Padding, share: float) -> None:
     """(19) da = share times the sum of the dz of the windows over each cell."""
     by_strips(_spread_down, (gradients, target), sizes, P, share)

@@ -28,7 +28,7 @@ from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.requests import NOTES_BYTES, TO_READ, TO_WRITE, ask, note
 from fastnn.kernels.sample_tiles import added_over, rank_one_over, store_over
 from fastnn.kernels.sample_turns import deliver, fill, stage_step
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import spread
 from fastnn.kernels.weights import are_wide
@@ -104,7 +104,7 @@ def samples_bytes(back, sizes, window, zero):
     return _layout(0, back, shape_of(back, sizes), window, zero)[0][4] + LINE
 
 
-@shared
+@tiled
 def sum_samples(
     back: int, sizes: Sizes, window: Window, image: Images, weights: Four, out: Images, scratch: int, zero: float
 ) -> None:
@@ -198,14 +198,14 @@ def _note_columns(back, W_out, axis, room):
 
 
 # Each tile by itself, so that a network has only those compiled that it runs.
-@shared
+@tiled
 def _row_of_wide(
     taps: Three, steps: Four, part: Three, shape: Sizes, window: Window, weights: Four, soon: Two, room: Room, zero: float
 ) -> None:
     _sum_row(wide_form(zero), form(zero, wide_rows(zero), 1), taps, steps, part, shape, window, weights, soon, room)
 
 
-@shared
+@tiled
 def _row_of_full(
     taps: Three, steps: Four, part: Three, shape: Sizes, window: Window, weights: Four, soon: Two, room: Room, zero: float
 ) -> None:

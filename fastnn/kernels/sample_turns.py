@@ -5,7 +5,7 @@ line     where the cells of a channel lie in the first sample, and the step to t
 """
 
 from fastnn.kernels.forms import lanes
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import line_apart
 from fastnn.kernels.simd import LINE
@@ -56,16 +56,22 @@ def fill(rows, source, samples, shape, room, zero):
         first += some
 
 
+@inlined
+def _turned(square):
+    """Its code is written once for the four that are turned: it is long."""
+    return transposed(square)
+
+
 @compiled
 def _into_lanes(line, last, target, step, count, zero):
     """Some cells of a channel, of the samples up to the last."""
     width, square, (place, sample) = lanes(zero), tile(zero, lanes(zero), 1), line
     for _ in range(count // width):
-        store(transposed(load(square, place, sample, last, None)), target, step, lanes(zero) - 1, None)
+        store(_turned(load(square, place, sample, last, None)), target, step, lanes(zero) - 1, None)
         place += width * element_size(zero)
         target += width * step
     if count % width > 0:
-        store(transposed(load(square, place, sample, last, count % width)), target, step, count % width - 1, None)
+        store(_turned(load(square, place, sample, last, count % width)), target, step, count % width - 1, None)
 
 
 @compiled
@@ -93,11 +99,11 @@ def _from_lanes(place, step, line, last, count, zero):
     """Some cells of a k, of the samples up to the last."""
     width, square, (target, sample) = lanes(zero), tile(zero, lanes(zero), 1), line
     for _ in range(count // width):
-        store(transposed(load(square, place, step, lanes(zero) - 1, None)), target, sample, last, None)
+        store(_turned(load(square, place, step, lanes(zero) - 1, None)), target, sample, last, None)
         place += width * step
         target += width * element_size(zero)
     if count % width > 0:
-        store(transposed(load(square, place, step, count % width - 1, None)), target, sample, last, count % width)
+        store(_turned(load(square, place, step, count % width - 1, None)), target, sample, last, count % width)
 
 
 @compiled

@@ -20,7 +20,7 @@ from fastnn.kernels.lanes import added_masked, store_apart, store_lanes
 from fastnn.kernels.memory import ask_to_read, element_size, read, read_integers, write, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window, line_apart, phases
 from fastnn.kernels.sample_turns import in_one_set
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.tiles import added, load, rank_one, store
 
@@ -81,7 +81,7 @@ def scatter_bytes(sizes, window, zero):
     return _layout(0, sizes, window, zero)[5] + LINE
 
 
-@shared
+@tiled
 def scatter(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float) -> None:
     """All samples of one group; sizes and window are the forward pass's. The cells of a dz image are neighbours."""
     m, C, K, H, _, H_out, W_out = sizes
@@ -141,17 +141,17 @@ def _pack(shape, kinds, near, theta, target, zero):
 
 
 # Each tile by itself, so that a network has only those compiled that it runs.
-@shared
+@tiled
 def _make_low(counts: Counts, taps: Counts, dz: Lines, above: int, cols: Cols, zero: float) -> None:
     _make_cols(low_form(zero, LOW), form(zero, LOW, 2), form(zero, LOW, 1), counts, taps, dz, above, cols)
 
 
-@shared
+@tiled
 def _make_middle(counts: Counts, taps: Counts, dz: Lines, above: int, cols: Cols, zero: float) -> None:
     _make_cols(low_form(zero, MIDDLE), form(zero, MIDDLE, 2), form(zero, MIDDLE, 1), counts, taps, dz, above, cols)
 
 
-@shared
+@tiled
 def _make_high(counts: Counts, taps: Counts, dz: Lines, above: int, cols: Cols, zero: float) -> None:
     _make_cols(low_form(zero, HIGH), form(zero, HIGH, 2), form(zero, HIGH, 1), counts, taps, dz, above, cols)
 

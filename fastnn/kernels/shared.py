@@ -29,7 +29,7 @@ from numba.core.typing.templates import AbstractTemplate, infer_global
 from fastnn.kernels.calls import call_by_address, name_address
 from fastnn.kernels.interrupts import uninterrupted
 from fastnn.kernels.jit import INTERNAL, Kept
-from fastnn.kernels.linking import Plain, Whole
+from fastnn.kernels.linking import Tiled, Whole
 
 FLOATS = types.float32, types.float64
 
@@ -79,7 +79,7 @@ def shared(
 ) -> Callable[..., Any]:
     """Make a function a shared one, for callers in compiled code; where it `flushes`, subnormal numbers count as 0 in it.
 
-    `library` says how hard LLVM works on it: see `prepares`.
+    `library` says how hard LLVM works on it: see `tiled`.
     """
     if function is None:
         return functools.partial(shared, flushes=flushes, library=library)
@@ -117,8 +117,8 @@ def shared(
     return function
 
 
-# For what copies, or gets ready, for others that compute.
-prepares = functools.partial(shared, library=Plain)
+# For engines: what computes with tiles and lanes, without arrays.
+tiled = functools.partial(shared, library=Tiled)
 
 
 def _type_of(kind: Any, dtype: types.Float | None) -> types.Type:

@@ -20,7 +20,7 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Images, Sizes, channels_of
 from fastnn.kernels.pointwise import activate_planes
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, prefetch_row, prefetch_row_to_read, rank_one, spread, store, tile
 
@@ -40,7 +40,7 @@ def cells_bytes(zero):
     return (BLOCK + full_rows(zero)) * VECTORS * lanes(zero) * element_size(zero) + LINE
 
 
-@shared
+@tiled
 def sum_cells(sizes: Sizes, image: Images, weights: Weights, out: Images, scratch: int, zero: float) -> None:
     """All samples of one group. A sample's cells of a channel lie one behind the other."""
     m, C, K, H, W, _, _ = sizes

@@ -30,7 +30,7 @@ from fastnn.kernels.planes import (
     plane_bytes,
     tap_offsets,
 )
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE, constant, long_vectors_of, registers
 from fastnn.kernels.theta_rows import Gradients, Rows
 from fastnn.kernels.tiles import added, lane_sums, load, products, store, tile
@@ -116,7 +116,7 @@ def lanes_bytes(sizes, window, zero):
     return room[3] + 8 * part[1] * window[0] * window[1] + LINE
 
 
-@shared
+@tiled
 def theta_by_lanes(sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Rows, scratch: int, zero: float) -> None:
     """All samples of one group."""
     m, C, K, H, W, H_out, W_out = sizes
@@ -160,17 +160,17 @@ def theta_by_lanes(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
 
 
 # Each tile by itself, so that a network has only those compiled that it runs.
-@shared
+@tiled
 def _add_single(later: int, planes: Pair, counts: Counts, dz: Gradients, sums: Pair, room: Counts, zero: float) -> None:
     _add(long_form(zero, 1), later, planes, counts, dz, sums, room)
 
 
-@shared
+@tiled
 def _add_low(later: int, planes: Pair, counts: Counts, dz: Gradients, sums: Pair, room: Counts, zero: float) -> None:
     _add(long_form(zero, LOW), later, planes, counts, dz, sums, room)
 
 
-@shared
+@tiled
 def _add_square(later: int, planes: Pair, counts: Counts, dz: Gradients, sums: Pair, room: Counts, zero: float) -> None:
     _add(long_form(zero, SQUARE), later, planes, counts, dz, sums, room)
 

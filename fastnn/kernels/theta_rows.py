@@ -15,7 +15,7 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import ask_to_read, element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.packing import pack_panels
 from fastnn.kernels.planes import PLANE_BYTES, Images, Sizes, Window, line_apart, part_of_row
-from fastnn.kernels.shared import prepares, shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, rank_one_at, store, tile, transposed
 
@@ -71,7 +71,7 @@ def cycles_by_rows(sizes, window, zero):
     return (taps + PACK) * lanes(zero) * -(-sizes[2] // lanes(zero))
 
 
-@prepares
+@tiled
 def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Rows, scratch: int, zero: float) -> None:
     """All samples of one group."""
     m, C, K, _, _, H_out, W_out = sizes
@@ -160,17 +160,17 @@ def _add(cells, counts, dz, sums, room, zero):
 
 
 # Each tile by itself, so that a network has only those compiled that it runs.
-@shared
+@tiled
 def _add_wide(lines: Lines, taps: int, sums: Rows, room: Room, soon: Ahead, zero: float) -> None:
     _add_panel(form(zero, full_rows(zero), VECTORS), lines, taps, sums, room, soon)
 
 
-@shared
+@tiled
 def _add_tall(lines: Lines, taps: int, sums: Rows, room: Room, soon: Ahead, zero: float) -> None:
     _add_panel(tall_form(zero), lines, taps, sums, room, soon)
 
 
-@shared
+@tiled
 def _add_narrow(lines: Lines, taps: int, sums: Rows, room: Room, soon: Ahead, zero: float) -> None:
     _add_panel(form(zero, full_rows(zero), 1), lines, taps, sums, room, soon)
 

@@ -4,7 +4,7 @@ from fastnn.kernels.forms import full_rows, half_rows, wide_rows
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.planes import Images, channels_of
-from fastnn.kernels.shared import prepares
+from fastnn.kernels.shared import tiled
 
 Shape = tuple[int, int, int, int]
 
@@ -32,7 +32,7 @@ def rows_of_time(K, zero):
     return few if K <= LOW else half if half >= K else -(-K // full) * full
 
 
-@prepares
+@tiled
 def pack_weights(theta: Images, sizes: Shape, target: int, zero: float) -> None:
     """Weights (K, C, f_h, f_w), by steps of any sign, as tiles of rows: the rows of a tile are neighbours, then taps.
 

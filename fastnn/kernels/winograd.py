@@ -23,7 +23,7 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import Images, Sizes, Window, reached
 from fastnn.kernels.pointwise import activate_planes
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import rank_one, store
 from fastnn.kernels.weights import rows_of_time
@@ -50,7 +50,7 @@ PATCH_CYCLES, CELL_CYCLES, WEIGHT_CYCLES, PLANE_CYCLES, PEAK, STORED = 75, 35, 3
 WEIGHT_BYTES = 16 * 1024 * 1024
 
 
-@shared
+@tiled
 def sample_cycles(sizes: Sizes, window: Window, zero: float) -> tuple[np.float64, np.float64]:
     """A sample's time by `winograd` and by `correlate`, which leaves out most taps that meet nothing but padding."""
     _, C, K, H, _, H_out, W_out = sizes
@@ -73,7 +73,7 @@ def can_be(algorithm, sizes, window, zero):
     return algorithm != DIRECT and f_h * f_w == 9 and f_h == 3 and S_h * S_w * D_h * D_w == 1 and sizes[1] > 0 and few
 
 
-@shared
+@tiled
 def takes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """Whether `winograd` sums windows: where it can, and, if it may choose, by the cycles of both.
 
@@ -120,7 +120,7 @@ def _layout(scratch, sizes, zero):
     return weights, patches, sums, nothing, ones, ones + VECTORS * vector
 
 
-@shared
+@tiled
 def winograd(sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float) -> None:
     """All samples of one group, with the arguments of `correlate`; the cells of a row of image and out are neighbours."""
     m, C, K, H, W, H_out, W_out = sizes

@@ -16,7 +16,7 @@ from fastnn.kernels.lanes import row_of, scaled, stacked, subtracted
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.planes import Images, Sizes, Window, line_apart
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.theta_gradient import gradient_bytes, theta_gradient
 from fastnn.kernels.theta_rows import TALLEST, Gradients, Rows, columns_of, sums_by_rows
@@ -43,7 +43,7 @@ def _cycles(sizes, zero):
     return fewer, direct, 1.0 * SUM_CYCLES * PLACES * C * vectors
 
 
-@shared
+@tiled
 def theta_takes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """Whether `winograd_theta` sums gradients: where it can, and, if it may choose, by the cycles of both."""
     if not can_be(algorithm, sizes, window, zero) or algorithm == WINOGRAD:
@@ -106,7 +106,7 @@ def _layout(scratch, sizes, zero):
     return sums, patches, gradients, squares, nothing, nothing + 3 * vector, row
 
 
-@shared
+@tiled
 def winograd_theta(sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Rows, scratch: int, zero: float) -> None:
     """All samples of one group, with the arguments of `theta_gradient`; the cells of a row of image are neighbours."""
     m, C, K, H, W, H_out, W_out = sizes
@@ -142,7 +142,7 @@ def winograd_theta(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
         theta_gradient(AUTO, sizes, window, image, dz, out, where[5], zero)
 
 
-@shared
+@tiled
 def _transform_gradients(
     dz: Gradients, sizes: Sizes, tiles: Pair, lines: tuple[int, int, int], squares: int, zero: float
 ) -> None:
@@ -192,7 +192,7 @@ def _spread(left, right, zero):
     return stacked(left, added(left, right), subtracted(left, right), subtracted(tile(zero, 1, 1), right))
 
 
-@shared
+@tiled
 def _add_products(
     counts: tuple[int, int, int], patches: Pair, gradients: tuple[int, int, int], sums: Pair, zero: float
 ) -> None:
@@ -236,7 +236,7 @@ def _add_columns(kind, C, tiles, above, beside, sums):
         store(added(total, load(t, target, sums[1], last, None)), target, sums[1], last, None)
 
 
-@shared
+@tiled
 def _to_windows(counts: Pair, sums: Pair, zero: float) -> int:
     """G^T S G of counts (C, K), in place: 16 rows of each c become 9; whether all of them are finite."""
     (C, K), (first, row) = counts, sums

@@ -30,7 +30,7 @@ from fastnn.kernels.lanes import (
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read
 from fastnn.kernels.planes import Images, Sizes, channels_of, line_apart
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, store, store_sums, tile
 
@@ -72,7 +72,7 @@ def run_at(t, behind, grid, zero):
     return row // grid[0], row % grid[0], j, min(min(grid[1] - j, lanes(zero)), behind - t)
 
 
-@shared
+@tiled
 def transform_weights(packed: int, counts: Pair, channels: int, target: int, zero: float) -> None:
     """G theta G^T: packed weights (`pack_weights`) of counts (K, C) -> tiles of rows of k, for so many channels at a time.
 
@@ -124,7 +124,7 @@ def _half(t, zero):
     return scaled(t, zero + np.float32(0.5))
 
 
-@shared
+@tiled
 def transform_patches(
     image: Images, sizes: Sizes, padding: Pair, tiles: Pair, lines: Lines, nothing: int, zero: float
 ) -> None:
@@ -197,7 +197,7 @@ def _across(place, inside, zero):
     return stacked(subtracted(d_0, d_2), added(d_1, d_2), subtracted(d_2, d_1), subtracted(d_1, d_3))
 
 
-@shared
+@tiled
 def transform_sums(lines: Lines, last: int, sizes: Sizes, tiles: Pair, out: Images, adds: int, zero: float) -> int:
     """A^T M A of some tiles and rows k up to the last -> out, or added to it; whether all of them are finite."""
     grid, (t, behind), size = grid_of(sizes), tiles, element_size(zero)
