@@ -6,23 +6,23 @@ Tuples as in planes.py. `back` is 1 for da, whose sizes and window are the forwa
 import numpy as np
 
 from fastnn.constants import BY_LANES, BY_ROWS, FEWEST, FEWEST_BACK, FEWEST_LIMIT, GATHERED, SAMPLES, SCATTERED, WINOGRAD
+from fastnn.kernels.cycles import correlate_cycles, gather_cycles, inside
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import full_rows, half_rows, lanes, wide_rows
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
-from fastnn.kernels.planes import Images, Sizes, Window, halo, phases, plane_of, reached
-from fastnn.kernels.sample_lanes import least_bytes, shape_of
+from fastnn.kernels.planes import Images, Sizes, Window, phases, shape_of
+from fastnn.kernels.sample_lanes import least_bytes
 from fastnn.kernels.scatter import tile_rows
 from fastnn.kernels.shared import tiled
 from fastnn.kernels.single_cells import can_be_cells
 from fastnn.kernels.theta_gradient import is_by_lanes
-from fastnn.kernels.weights import LOW, are_wide, rows_of_time
-from fastnn.kernels.winograd import PEAK, can_be, sample_cycles, takes
+from fastnn.kernels.weights import LOW, are_wide
+from fastnn.kernels.winograd_choices import can_be, sample_cycles, takes
+from fastnn.kernels.winograd_schemes import scheme_of, way_back
 
-# Cycles, as measured: of `sum_samples`, to turn a vector, and of a tile's rows k of a cell beside their products; of
-# `correlate`, to copy a vector to a plane, and to put one of results in its place, where the stride is 1, 2 or more.
+# Cycles, as measured: of `sum_samples`, to turn a vector, and of a tile's rows k of a cell beside their products.
 TURN_CYCLES, CELL_CYCLES = 10, 65
-COPY_CYCLES, PUT_CYCLES = (5, 10, 40), (0, 20, 60)
 # Of `scatter`, whose products reach SCATTER_PEAK: a tile, of so many vectors in the mean, beside these; a row of da, of a
 # channel and a kind of columns, and a cell of it where the stride is 3 or more; a vector that is added. Where C fills more
 # than half a tile of `correlate`, which a network has compiled already, it must be faster by a quarter, which is uncertain.
@@ -37,52 +37,12 @@ MARGIN, LEAST_CYCLES = 0.92, 5e4
 
 
 @compiled
-def _inside(axis, sizes, window):
-    """Pairs of an output cell and a tap, along an axis, that meet a cell of the image."""
-    pairs = 0
-    for r in range(window[axis]):
-        first, behind = reached(sizes[3 + axis], sizes[5 + axis], r * window[6 + axis] - window[4 + axis], window[2 + axis])
-        pairs += behind - first
-    return pairs
-
-
-@compiled
-def _correlate_cycles(sizes, window, zero):
-    """A sample's time by `correlate`: where some tap rows meet much padding they are left out, and columns never are."""
-    _, C, K, _, _, H_out, W_out = sizes
-    f_h, f_w, S_h, S_w, P_h, P_w, D_h, _ = window
-    width, met = lanes(zero), _inside(0, sizes, window)
-    rows = 1.0 * met if met * 8 < f_h * H_out * 7 and C * f_h * f_w <= BLOCK else 1.0 * f_h * H_out
-    vectors = 1.0 * H_out * W_out / width
-    if vectors > 7:  # with fewer, several samples go together (correlate.py)
-        vectors = 1.0 * -(-H_out * W_out // width)
-    products = rows / H_out * vectors * C * f_w * rows_of_time(K, zero) / PEAK
-    if f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0:
-        return products
-    return products + COPY_CYCLES[min(S_w, 3) - 1] * C * f_w * phases(f_h, S_h, D_h) * (H_out + halo(f_h, S_h, D_h)) * -(
-        -W_out // width
-    )
-
-
-@compiled
-def _gather_cycles(sizes, window, zero):
-    """A sample's time back to da by `correlate`, plane by plane."""
-    cycles = 1.0 * PUT_CYCLES[min(window[3], 3) - 1] * sizes[1] * sizes[3] * sizes[4] / lanes(zero)
-    for q_h in range(phases(window[0], window[2], window[6])):
-        for q_w in range(phases(window[1], window[3], window[7])):
-            turned, met, _, _ = plane_of(q_h, q_w, sizes, window)
-            if turned[5] > 0 and turned[6] > 0:
-                cycles += _correlate_cycles(turned, met, zero)
-    return cycles
-
-
-@compiled
 def _scatter_cycles(sizes, window, zero):
     """A sample's time by `scatter`: rows that meet all taps go together, others one by one."""
     _, C, K, H, W, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, _, D_h, D_w = window
     width, kinds, kinds_w, rows = lanes(zero), phases(f_h, S_h, D_h), phases(f_w, S_w, D_w), tile_rows(C * f_w)
-    whole, tiles, single, apart = 0.0, 0.0, 1.0 * _inside(0, sizes, window), max(1, kinds * D_h // S_h)
+    whole, tiles, single, apart = 0.0, 0.0, 1.0 * inside(0, sizes, window), max(1, kinds * D_h // S_h)
     for q in range(kinds):
         taps, begin, behind = (f_h - q + kinds - 1) // kinds, -((q * D_h - P_h) // S_h), (H - 1 + P_h - q * D_h) // S_h + 1
         count = max(0, min(behind, H_out) - max((taps - 1) * apart, begin))
@@ -99,12 +59,12 @@ def scatters(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     _, f_w, S_h, S_w, P_h, P_w, _, _ = window
     if f_w == 1 and S_h == 1 and S_w == 1 and P_h == 0 and P_w == 0:
         return 0  # dz is its own plane
-    turned, met, _, _ = plane_of(0, 0, sizes, window)
-    if can_be(algorithm, turned, met, zero) and takes(algorithm, turned, met, zero) != 0:
-        other = sample_cycles(turned, met, zero)[0]
+    scheme, turned, met = way_back(sizes, window)
+    if can_be(scheme, algorithm, turned, met, zero) and takes(scheme, algorithm, turned, met, zero) != 0:
+        other = sample_cycles(scheme, turned, met, zero)[0]
         return 1 if algorithm != WINOGRAD and _scatter_cycles(sizes, window, zero) < other else 0
     most = 1.0 if half_rows(zero) >= sizes[1] else SCATTER_MARGIN
-    return 1 if _scatter_cycles(sizes, window, zero) < most * _gather_cycles(sizes, window, zero) else 0
+    return 1 if _scatter_cycles(sizes, window, zero) < most * gather_cycles(sizes, window, zero) else 0
 
 
 @compiled
@@ -112,14 +72,12 @@ def _other_cycles(back, algorithm, sizes, window, zero):
     """A sample's time by the engine that would be taken instead of `sum_samples`, and by the slowest of them: which one it
     is depends on how many samples there are.
     """
-    turned, met, _, _ = plane_of(0, 0, sizes, window)
-    if not back:
-        turned, met = sizes, window
-    direct = _gather_cycles(sizes, window, zero) if back else _correlate_cycles(sizes, window, zero)
+    scheme, turned, met = way_back(sizes, window) if back else (scheme_of(window), sizes, window)
+    direct = gather_cycles(sizes, window, zero) if back else correlate_cycles(sizes, window, zero)
     taken = slowest = direct
-    if can_be(algorithm, turned, met, zero):
-        fewer = sample_cycles(turned, met, zero)[0]
-        taken, slowest = fewer if takes(algorithm, turned, met, zero) != 0 else direct, max(fewer, direct)
+    if can_be(scheme, algorithm, turned, met, zero):
+        fewer = sample_cycles(scheme, turned, met, zero)[0]
+        taken, slowest = fewer if takes(scheme, algorithm, turned, met, zero) != 0 else direct, max(fewer, direct)
     if back:
         scattered = _scatter_cycles(sizes, window, zero)
         taken = scattered if scatters(algorithm, sizes, window, zero) != 0 else taken
@@ -134,7 +92,7 @@ def _samples_cycles(back, sizes, window, zero):
     _, C, K, H, W, H_out, W_out = shape
     tiles = -(-K // full_rows(zero))
     rows = wide_rows(zero) if are_wide(K, zero) else tiles * full_rows(zero)
-    products = 1.0 * _inside(0, sizes, window) * _inside(1, sizes, window) * C * rows
+    products = 1.0 * inside(0, sizes, window) * inside(1, sizes, window) * C * rows
     read = min(H, H_out * window[0] * window[2] if back else H_out * window[0])
     turned = 1.0 * TURN_CYCLES * (C * read * W + K * H_out * W_out)
     weights = C * K * window[0] * window[1] * element_size(zero)
@@ -201,8 +159,8 @@ def known(algorithm: int, sizes: Sizes, window: Window, image: Images, grid: Ima
     noted = algorithm + FEWEST * _fewest(0, algorithm, sizes, window, image, grid, zero)
     noted += FEWEST_BACK * _fewest(1, algorithm, sizes, window, grid, image, zero)
     noted += BY_LANES if is_by_lanes(sizes, window, zero) else BY_ROWS
-    turned, met, _, _ = plane_of(0, 0, sizes, window)
-    if can_be(algorithm, turned, met, zero):
+    scheme, turned, met = way_back(sizes, window)
+    if can_be(scheme, algorithm, turned, met, zero):
         return noted
     return noted + (SCATTERED if scatters(algorithm, sizes, window, zero) else GATHERED)
 

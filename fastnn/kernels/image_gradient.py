@@ -10,14 +10,17 @@ from fastnn.constants import ALGORITHM_BITS, DIRECT, GATHERED, IDENTITY, SCATTER
 from fastnn.kernels.choices import are_in_lanes, may_take_samples, scatters
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
-from fastnn.kernels.planes import Images, Sizes, Window, phases, plane_of
+from fastnn.kernels.planes import Images, Sizes, Window, phases, plane_of, shape_of
 from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.scatter import scatter, scatter_bytes
 from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.weights import pack_weights, packed_weights
-from fastnn.kernels.windows import windows_bytes, windows_summed
-from fastnn.kernels.winograd import can_be
+from fastnn.kernels.windows import samples_of, windows_bytes, windows_summed
+from fastnn.kernels.winograd import winograd, winograd_bytes
+from fastnn.kernels.winograd_choices import can_be, takes
+from fastnn.kernels.winograd_schemes import BACK, way_back
+from fastnn.kernels.winograd_tiles import Pair
 
 
 @tiled
@@ -26,8 +29,9 @@ def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
 
     Where `winograd` may be taken, it depends on their number whether to scatter.
     """
-    turned, met, _, _ = plane_of(0, 0, sizes, window)
-    may = can_be(algorithm, turned, met, zero) or scatters(DIRECT, sizes, window, zero) != 0
+    scheme, turned, met = way_back(sizes, window)
+    fewer = can_be(scheme, algorithm, turned, met, zero)
+    may = fewer or scatters(DIRECT, sizes, window, zero) != 0
     most = scatter_bytes(sizes, window, zero) if may else 0
     for q_h in range(phases(window[0], window[2], window[6])):
         for q_w in range(phases(window[1], window[3], window[7])):
@@ -35,9 +39,11 @@ def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
             if turned[5] > 0 and turned[6] > 0:
                 weights = packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
                 most = max(most, weights + windows_bytes(turned, taps, algorithm, zero))
+    all_weights = packed_weights(sizes[1], sizes[2] * window[0] * window[1], zero) * element_size(zero)
+    if fewer and scheme == BACK:
+        most = max(most, all_weights + winograd_bytes(BACK, algorithm, shape_of(1, sizes), window, zero))
     if may_take_samples(1, algorithm, sizes, window, zero) != 0:
-        weights = packed_weights(sizes[1], sizes[2] * window[0] * window[1], zero) * element_size(zero)
-        most = max(most, weights + samples_bytes(1, sizes, window, zero))
+        most = max(most, all_weights + samples_bytes(1, sizes, window, zero))
     return most + LINE
 
 
@@ -48,7 +54,8 @@ def image_gradient(
     """All samples of one group; sizes and window are the forward pass's."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
     if are_in_lanes(1, algorithm, sizes, window, dz, da, zero):
-        _by_samples(sizes, window, dz, theta, da, scratch, zero)
+        weights, room = _all_weights(sizes, window, theta, scratch, zero)
+        sum_samples(1, sizes, window, dz, weights, da, room, zero)
         return
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     if phases_h < S_h or phases_w < S_w:
@@ -57,6 +64,11 @@ def image_gradient(
     if known == SCATTERED or (known == 0 and scatters(algorithm, sizes, window, zero) != 0):
         scatter(sizes, window, dz, theta, da, scratch, zero)
         return
+    if f_h == 3 and S_h == 2:
+        first, behind = _by_tiles(algorithm, sizes, window, dz, theta, da, scratch, zero)
+        if first == behind:
+            return
+        sizes, dz, da = samples_of(first, behind, sizes, dz, da)
     write(zero, scratch)
     weights = scratch + LINE
     for q_h in range(phases_h):
@@ -73,16 +85,29 @@ def image_gradient(
             windows_summed(algorithm, turned, taps, dz, (weights, scratch, 0, IDENTITY), out, room, zero)
 
 
+@shared
+def _by_tiles(
+    algorithm: int, sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float
+) -> Pair:
+    """All planes at once, in tiles of 4 x 4 cells, where that is faster; returns the samples that are left."""
+    scheme, shape, met = way_back(sizes, window)
+    rows = scheme == BACK and dz[4] == element_size(zero) and da[4] == element_size(zero)
+    if not rows or not can_be(scheme, algorithm, shape, met, zero) or takes(scheme, algorithm, shape, met, zero) == 0:
+        return 0, sizes[0]
+    weights, room = _all_weights(sizes, window, theta, scratch, zero)
+    return winograd(scheme, shape, window, dz, weights, da, room, zero)
+
+
 @compiled
-def _by_samples(sizes, window, dz, theta, da, scratch, zero):
-    """All planes at once."""
+def _all_weights(sizes, window, theta, scratch, zero):
+    """Those of all planes, without a bias, and the scratch behind them."""
     _, C, K, _, _, _, _ = sizes
     write(zero, scratch)
     weights = scratch + LINE
     turned = (theta[0], theta[2], theta[1], theta[3], theta[4])
     pack_weights(turned, (C, K, window[0], window[1]), weights, zero)
     room = weights + packed_weights(C, K * window[0] * window[1], zero) * element_size(zero)
-    sum_samples(1, sizes, window, dz, (weights, scratch, 0, IDENTITY), da, room, zero)
+    return (weights, scratch, 0, IDENTITY), room
 
 
 @compiled

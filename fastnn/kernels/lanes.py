@@ -14,6 +14,7 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
     where_equal(t, u, yes, no)                    lane by lane: yes where t == u, else no; one vector each
     moved_down(t), moved_up(t)                    lane i is t's lane i + 1, or i - 1, round the ends; one vector
+    moved_in(t, u)                                lane i is t's lane i + 1, the last one u's first; one vector each
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
     first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
     subtracted(t, u)                              t - u
@@ -193,6 +194,16 @@ def moved_down(typing_context, t):
 @intrinsic
 def moved_up(typing_context, t):
     return _moved(t, -1)
+
+
+@intrinsic
+def moved_in(typing_context, t, u):
+    def generate(context, builder, signature, args):
+        left, right = (builder.extract_value(value, 0) for value in args)
+        moved = builder.shuffle_vector(left, right, indices(list(range(1, t.lanes + 1))))
+        return builder.insert_value(args[0], moved, 0)
+
+    return t(t, t), generate
 
 
 def _shuffled(t: Tile, parts: types.Type, order: Any) -> Any:

@@ -76,6 +76,13 @@ def plane_of(q_h, q_w, sizes, window):
 
 
 @compiled
+def shape_of(back, sizes):
+    """The shape of what is read and written: back to da, dz and da."""
+    m, C, K, H, W, H_out, W_out = sizes
+    return (m, K, C, H_out, W_out, H, W) if back else sizes
+
+
+@compiled
 def line_apart(step):
     """A step of at least so many bytes that leads to other sets of the cache: an odd number of lines."""
     return (step + LINE - 1) // LINE // 2 * 2 * LINE + LINE

@@ -23,7 +23,7 @@ from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import form, full_rows, lanes, vectors_of, wide_form, wide_rows, zero_of, zeros
 from fastnn.kernels.jit import compiled, exactly
 from fastnn.kernels.memory import element_size, read_integer, read_integers, write_integer
-from fastnn.kernels.planes import Images, Sizes, Window, channels_of, line_apart, phases
+from fastnn.kernels.planes import Images, Sizes, Window, channels_of, line_apart, phases, shape_of
 from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.requests import NOTES_BYTES, TO_READ, TO_WRITE, ask, note
 from fastnn.kernels.sample_tiles import added_over, rank_one_over, store_over
@@ -41,13 +41,6 @@ Room = tuple[tuple[int, int, int, int, int], tuple[int, int, int, int], tuple[in
 RING_BYTES = 384 * 1024  # of cells in the order of lanes, unless a row of results needs more, and
 CELL_BYTES = 128 * 1024  # of results: they stay in the second-level cache beside the weights and what is needed soon
 FACTS = 4  # that are noted on columns: the first tap, how many, where the cell lies that it meets, and results; all of each
-
-
-@compiled
-def shape_of(back, sizes):
-    """The shape of what is read and written."""
-    m, C, K, H, W, H_out, W_out = sizes
-    return (m, K, C, H_out, W_out, H, W) if back else sizes
 
 
 @compiled

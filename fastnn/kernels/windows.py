@@ -4,7 +4,9 @@ from fastnn.kernels.correlate import correlate, correlate_bytes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.single_cells import can_be_cells, cells_bytes, sum_cells
-from fastnn.kernels.winograd import can_be, takes, winograd, winograd_bytes
+from fastnn.kernels.winograd import winograd, winograd_bytes
+from fastnn.kernels.winograd_choices import can_be, takes
+from fastnn.kernels.winograd_schemes import scheme_of
 
 
 @compiled
@@ -13,18 +15,32 @@ def windows_bytes(sizes, window, algorithm, zero):
     most = correlate_bytes(sizes, window, zero)
     if can_be_cells(sizes, window, zero):
         return max(most, cells_bytes(zero))
-    return most + winograd_bytes(sizes, window, algorithm, zero)
+    scheme = scheme_of(window)
+    if can_be(scheme, algorithm, sizes, window, zero):
+        most += winograd_bytes(scheme, algorithm, sizes, window, zero)
+    return most
 
 
 @compiled
 def windows_summed(algorithm, sizes, window, image, weights, out, scratch, zero):
     """What `correlate` computes, by `sum_cells` or `winograd` where cells, or cells of a row, are neighbours."""
-    size = element_size(zero)
+    size, scheme = element_size(zero), scheme_of(window)
     rows = image[4] == size and out[4] == size
     lines = rows and image[3] == sizes[4] * size and out[3] == sizes[6] * size
     if lines and can_be_cells(sizes, window, zero):
         sum_cells(sizes, image, weights, out, scratch, zero)
-    elif rows and can_be(algorithm, sizes, window, zero) and takes(algorithm, sizes, window, zero) != 0:
-        winograd(sizes, window, image, weights, out, scratch, zero)
+    elif rows and can_be(scheme, algorithm, sizes, window, zero) and takes(scheme, algorithm, sizes, window, zero) != 0:
+        first, behind = winograd(scheme, sizes, window, image, weights, out, scratch, zero)
+        if behind > first:
+            some, source, target = samples_of(first, behind, sizes, image, out)
+            correlate(some, window, source, weights, target, scratch, zero)
     else:
         correlate(sizes, window, image, weights, out, scratch, zero)
+
+
+@compiled
+def samples_of(first, behind, sizes, image, out):
+    """Sizes and places of the samples from one to another."""
+    some = (behind - first, sizes[1], sizes[2], sizes[3], sizes[4], sizes[5], sizes[6])
+    source = (image[0] + first * image[1], image[1], image[2], image[3], image[4])
+    return some, source, (out[0] + first * out[1], out[1], out[2], out[3], out[4])

@@ -1,11 +1,12 @@
 """Winograd's transforms in vectors: of weights, of patches, and of sums of products to output cells.
 
-With F(2 x 2, 3 x 3) a tile is 2 x 2 output cells, under which lies a patch d of 4 x 4 cells, and
-    z = A^T [sum_c (G theta_c G^T) (B^T d_c B)] A,   the products being elementwise: 16, where windows take 36.
-A 4 x 4 has 16 places, numbered row by row. Lanes are tiles, which follow each other by sample, row and column; those of one
-row, at most a vector of them, are a run. Source: Winograd (1980), Lavin and Gray (2016).
+    z = A^T [sum_c (G theta_c G^T) (B^T d_c B)] A,   the products being elementwise.
+What is here serves all schemes (winograd_schemes.py), but for B and A, which are those of stride 1: there a tile is 2 x 2
+output cells, under which lies a patch d of 4 x 4 cells. Transformed patches and weights, and sums, have places, numbered row
+by row. Lanes are tiles, which follow each other by sample, row and column; those of one row, at most a vector, are a run.
 
     grid     rows and columns of tiles in a sample
+    corner   where the first patch begins (`corner_of`)
     tiles    the first of some tiles, and the one behind the last
     lines    address of place 0 of the first tile, and the steps from one place and one channel to the next
 """
@@ -33,19 +34,14 @@ from fastnn.kernels.planes import Images, Sizes, channels_of, line_apart
 from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, store, store_sums, tile
+from fastnn.kernels.winograd_schemes import ONE, WEIGHTS, cells_of, grid_of, patch_apart, tile_side
 
-PLACES = 16
 # Whose patches a panel's runs fill one after the other: they stay in the first-level cache until their lines are full.
 CHANNELS = 8
 
 Pair = tuple[int, int]
+Corner = tuple[int, int, int, int]
 Lines = tuple[int, int, int]
-
-
-@compiled
-def grid_of(sizes):
-    """Tiles of 2 x 2 cells: those at the lower and right edge may have one row or column."""
-    return (sizes[5] + 1) // 2, (sizes[6] + 1) // 2
 
 
 @compiled
@@ -73,7 +69,7 @@ def run_at(t, behind, grid, zero):
 
 
 @tiled
-def transform_weights(packed: int, counts: Pair, channels: int, target: int, zero: float) -> None:
+def transform_weights(scheme: int, packed: int, counts: Pair, channels: int, target: int, zero: float) -> None:
     """G theta G^T: packed weights (`pack_weights`) of counts (K, C) -> tiles of rows of k, for so many channels at a time.
 
     A tile of rows has all channels of place 0, then those of place 1.
@@ -91,75 +87,90 @@ def transform_weights(packed: int, counts: Pair, channels: int, target: int, zer
                 for lane in range(0, rows, width):
                     offset, count = lane * element_size(zero), min(width, rows - lane)
                     place = target + (c - begin) * row + offset
-                    _weights(source + offset, (3 * near * row, row), (place, weight_step(some, zero)), count, zero)
-            target += PLACES * weight_step(some, zero)
+                    _weights(scheme, source + offset, (3 * near * row, row), (place, weight_step(some, zero)), count, zero)
+            target += WEIGHTS * WEIGHTS * weight_step(some, zero)
 
 
 @compiled
-def _weights(source, steps, target, count, zero):
+def _weights(scheme, source, steps, target, count, zero):
     """Those of a channel and a vector of k; steps from one row and one column of theta to the next."""
-    upper = _spread(source, steps[1], count, zero)
-    middle = _spread(source + steps[0], steps[1], count, zero)
-    lower = _spread(source + 2 * steps[0], steps[1], count, zero)
+    upper = _spread(scheme, source, steps[1], count, zero)
+    middle = _spread(scheme, source + steps[0], steps[1], count, zero)
+    lower = _spread(scheme, source + 2 * steps[0], steps[1], count, zero)
     outer = added(upper, lower)
     place, step = target
     store(upper, place, step, 3, count)
-    store(_half(added(outer, middle), zero), place + 4 * step, step, 3, count)
-    store(_half(subtracted(outer, middle), zero), place + 8 * step, step, 3, count)
+    if scheme == ONE:
+        store(half(added(outer, middle), zero), place + 4 * step, step, 3, count)
+        store(half(subtracted(outer, middle), zero), place + 8 * step, step, 3, count)
+    else:
+        store(middle, place + 4 * step, step, 3, count)
+        store(outer, place + 8 * step, step, 3, count)
     store(lower, place + 12 * step, step, 3, count)
 
 
 @compiled
-def _spread(place, step, count, zero):
+def _spread(scheme, place, step, count, zero):
     """One row of theta G^T."""
     vector = tile(zero, 1, 1)
     left, middle = load(vector, place, 0, 0, count), load(vector, place + step, 0, 0, count)
     right = load(vector, place + 2 * step, 0, 0, count)
     outer = added(left, right)
-    return stacked(left, _half(added(outer, middle), zero), _half(subtracted(outer, middle), zero), right)
+    if scheme == ONE:
+        return stacked(left, half(added(outer, middle), zero), half(subtracted(outer, middle), zero), right)
+    return stacked(left, middle, outer, right)
 
 
 @compiled
-def _half(t, zero):
+def half(t, zero):
     return scaled(t, zero + np.float32(0.5))
 
 
 @tiled
 def transform_patches(
-    image: Images, sizes: Sizes, padding: Pair, tiles: Pair, lines: Lines, nothing: int, zero: float
+    image: Images, sizes: Sizes, corner: Corner, tiles: Pair, lines: Lines, nothing: int, zero: float
 ) -> None:
     """B^T d B of some tiles and all channels that sizes has; zeros follow up to the end of a vector.
 
     At `nothing` are zeros, two vectors and two more, for rows outside the image.
     """
-    for c in range(0, sizes[1], CHANNELS):
-        some = min(CHANNELS, sizes[1] - c)
-        source = (image[0] + c * image[2], image[1], image[2], image[3], image[4])
-        _channels(source, some, sizes, padding, tiles, (lines[0] + c * lines[2], lines[1], lines[2]), nothing, zero)
+    all_patches(ONE, _patches, image, sizes, corner, tiles, lines, nothing, zero)
 
 
 @compiled
-def _channels(image, C, sizes, padding, tiles, lines, nothing, zero):
+def all_patches(scheme, patches, image, sizes, corner, tiles, lines, nothing, zero):
+    """What `patches` writes for a run, of some tiles and all channels that sizes has."""
+    for c in range(0, sizes[1], CHANNELS):
+        some = min(CHANNELS, sizes[1] - c)
+        source = (image[0] + c * image[2], image[1], image[2], image[3], image[4])
+        target = (lines[0] + c * lines[2], lines[1], lines[2])
+        _channels(scheme, patches, source, some, sizes, corner, tiles, target, nothing, zero)
+
+
+@compiled
+def _channels(scheme, patches, image, C, sizes, corner, tiles, lines, nothing, zero):
     """All tiles of some channels."""
     first, step_n, step_c, step_h, step_w = image
-    H, W, grid = sizes[3], sizes[4], grid_of(sizes)
+    H, W, grid = sizes[3], sizes[4], grid_of(scheme, sizes)
     (t, behind), place = tiles, lines[0]
     while t < behind:
         n, i, j, count = run_at(t, behind, grid, zero)
-        y, x = 2 * i - padding[0], 2 * j - padding[1]
-        corner, inside = first + n * step_n + y * step_h + x * step_w, (max(0, -x), W - x)
+        y, x = patch_apart(scheme) * i + corner[0], patch_apart(scheme) * j + corner[1]
+        place_in, inside = first + n * step_n + y * step_h + x * step_w, (max(0, -x), W - x)
         rows = (
-            _row(y, H, corner, step_c, nothing),
-            _row(y + 1, H, corner + step_h, step_c, nothing),
-            _row(y + 2, H, corner + 2 * step_h, step_c, nothing),
-            _row(y + 3, H, corner + 3 * step_h, step_c, nothing),
+            _row(y, H, place_in, step_c, nothing),
+            _row(y + 1, H, place_in + step_h, step_c, nothing),
+            _row(y + 2, H, place_in + 2 * step_h, step_c, nothing),
+            _row(y + 3, H, place_in + 3 * step_h, step_c, nothing),
+            _row(y + 4, H, place_in + 4 * step_h, step_c, nothing),
         )
-        _patches(rows, C, inside, (place, lines[1], lines[2]), count, zero)
+        patches(rows, C, inside, corner, (place, lines[1], lines[2]), count, zero)
         t, place = t + count, place + count * element_size(zero)
     rest = -(behind - tiles[0]) % lanes(zero)
     if rest > 0:
         for c in range(C):
-            store(tile(zero, 16, 1), place + c * lines[2], lines[1], PLACES - 1, rest)
+            for p in range(cells_of(scheme) * cells_of(scheme)):
+                store(tile(zero, 1, 1), place + c * lines[2] + p * lines[1], 0, 0, rest)
 
 
 @compiled
@@ -169,9 +180,9 @@ def _row(y, H, place, step, nothing):
 
 
 @compiled
-def _patches(rows, C, inside, target, count, zero):
+def _patches(rows, C, inside, _corner, target, count, zero):
     """Those of a run."""
-    (one, step_1), (two, step_2), (three, step_3), (four, step_4) = rows
+    (one, step_1), (two, step_2), (three, step_3), (four, step_4), _ = rows
     place, step, step_c = target
     for _ in range(C):
         first, second = _across(one, inside, zero), _across(two, inside, zero)
@@ -198,19 +209,27 @@ def _across(place, inside, zero):
 
 
 @tiled
-def transform_sums(lines: Lines, last: int, sizes: Sizes, tiles: Pair, out: Images, adds: int, zero: float) -> int:
+def transform_sums(
+    lines: Lines, last: int, sizes: Sizes, corner: Corner, tiles: Pair, out: Images, adds: int, zero: float
+) -> int:
     """A^T M A of some tiles and rows k up to the last -> out, or added to it; whether all of them are finite."""
-    grid, (t, behind), size = grid_of(sizes), tiles, element_size(zero)
+    return all_sums(ONE, _cells, lines, last, sizes, corner, tiles, out, adds, zero)
+
+
+@compiled
+def all_sums(scheme, cells, lines, last, sizes, corner, tiles, out, adds, zero):
+    """What `cells` writes for a run, of some tiles."""
+    grid, (t, behind), size, side = grid_of(scheme, sizes), tiles, element_size(zero), tile_side(scheme)
     source, found = lines[0], tile(zero, 1, 1)
     while t < behind:
         n, i, j, count = run_at(t, behind, grid, zero)
-        place = out[0] + n * out[1] + 2 * i * out[3] + 2 * j * size
-        cells = (sizes[5] - 2 * i, min(2 * count, sizes[6] - 2 * j))
+        place = out[0] + n * out[1] + side * i * out[3] + side * j * size
+        inside = (sizes[5] - side * i, min(side * count, sizes[6] - side * j))
         places = (source, lines[1], lines[2])
         if adds != 0:
-            found = _cells(found, places, last, (place, out[2], out[3]), cells, True, zero)
+            found = cells(found, places, last, corner, (place, out[2], out[3]), inside, True, zero)
         else:
-            found = _cells(found, places, last, (place, out[2], out[3]), cells, False, zero)
+            found = cells(found, places, last, corner, (place, out[2], out[3]), inside, False, zero)
         t, source = t + count, source + count * size
     total = on_stack(1, zero)
     store_sums(found, total, 0, 0)
@@ -218,7 +237,7 @@ def transform_sums(lines: Lines, last: int, sizes: Sizes, tiles: Pair, out: Imag
 
 
 @compiled
-def _cells(found, source, last, target, cells, adds, zero):
+def _cells(found, source, last, _corner, target, cells, adds, zero):
     """Those of a run; adds 0 times each of them to `found`."""
     place, step, step_k = source
     out, out_k, out_h = target
@@ -238,10 +257,16 @@ def _cells(found, source, last, target, cells, adds, zero):
 
 @compiled
 def _put(row, place, count, adds, zero):
-    """One row of cells, left and right ones in turn; returns the sums of both, which are not finite if one is not."""
-    width, size, m = lanes(zero), element_size(zero), row_of(row, 1)
+    """One row of cells."""
+    m = row_of(row, 1)
     left = added(added(row_of(row, 0), m), row_of(row, 2))
-    right = subtracted(subtracted(m, row_of(row, 2)), row_of(row, 3))
+    return put_pairs(left, subtracted(subtracted(m, row_of(row, 2)), row_of(row, 3)), place, count, adds, zero)
+
+
+@compiled
+def put_pairs(left, right, place, count, adds, zero):
+    """Left and right cells in turn; returns the sums of both, which are not finite if one is not."""
+    width, size = lanes(zero), element_size(zero)
     low, high = first_half(left, right, lanes(zero)), second_half(left, right, lanes(zero))
     if adds:
         low = added_lanes(low, place, 0, count)
