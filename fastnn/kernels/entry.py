@@ -149,7 +149,7 @@ def _is_usual(contract: Contract, name: str) -> str:
         native = f"({name}.dtype is single or {name}.dtype is double or {name}.dtype.isnative)"
         test = f"type({name}) is ndarray and {native}"
     elif kind is arguments.pair:
-        test = f"(type({name}) is int or type({name}) is tuple)"
+        test = f"(type({name}) is int or (type({name}) is tuple and set(map(type, {name})) == {{int}}))"
     else:
         test = f"type({name}) is {_PYTHON[kind]}"
     return f"({name} is None or ({test}))" if contract.signature.parameters[name].default is None else test

@@ -55,10 +55,10 @@ def theta_takes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
 @compiled
 def theta_bytes(sizes, window, algorithm, zero):
     """The scratch of `theta_summed`, for so many samples or fewer; `theta_takes` is true only if a sample is faster."""
-    most = gradient_bytes(sizes, window, zero)
-    if can_be(algorithm, sizes, window, zero):
+    most, meant = gradient_bytes(algorithm, sizes, window, zero), algorithm & ALGORITHM_BITS
+    if can_be(meant, sizes, window, zero):
         fewer, direct, _ = _cycles(sizes, zero)
-        if algorithm == WINOGRAD or fewer < direct:
+        if meant == WINOGRAD or fewer < direct:
             most += _layout(0, sizes, zero)[5] + LINE
     return most
 
