@@ -7,8 +7,8 @@ ask_to_read, ask_to_write(address)            asks for the cache line there, to 
 element_size(zero)                            a constant: of a float like zero, in bytes
 copied_cells(zero)                            a constant: how many elements copy_cells copies, of each of its columns
 copy_cells(zero, source, target, columns, step)
-                                              elements that are 1 or 2 apart -> neighbours, from each of some columns on;
-                                              step is a constant, and what lies between is read, too
+                                              elements that are `step` apart, a constant, 1 or 2 -> neighbours, from each of
+                                              some columns on; what lies between them is read, too
 """
 
 from numba.core import cgutils, types

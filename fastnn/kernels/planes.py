@@ -223,59 +223,54 @@ def _copy_plane(counts, image, plane, zero):
 
     Columns of up to four times as many cells as are copied at once, of whose last some may be copied twice.
     """
-    (C, m, rows, cells), (cell, step_c, step_n, step_h, step_w), (place, plane_c, plane_n, plane_h) = counts, image, plane
+    (C, m, rows, cells), (source, step_c, step_n, step_h, step_w), (target, plane_c, plane_n, plane_h) = counts, image, plane
     size, few = element_size(zero), copied_cells(zero)
-    counts, steps, apart = (C, m, rows), (step_c, step_n, step_h), (plane_c, plane_n, plane_h)
-    if cells < few or (step_w != size and step_w != 2 * size):
-        for j in range(0, cells, lanes(zero)):
-            _copy_vectors(
-                min(lanes(zero), cells - j), step_w, counts, cell + j * step_w, steps, place + j * size, apart, zero
-            )
-        return
-    while cells > 0:
-        last = min(cells, 4 * few) - few
-        if last < 0:
-            cell, place, last = cell + last * step_w, place + last * size, 0
-        if step_w == size:
-            _copy_columns(1, last, counts, cell, steps, place, apart, zero)
-        else:
-            _copy_columns(2, last, counts, cell, steps, place, apart, zero)
-        cell, place, cells = cell + 4 * few * step_w, place + 4 * few * size, cells - 4 * few
+    copies = cells >= few and (step_w == size or step_w == 2 * size)
+    width = 4 * few if copies else lanes(zero)
+    for begin in range(0, cells, width):
+        count = min(width, cells - begin)
+        j = min(begin, cells - few) if copies else begin
+        last = max(0, count - few)
+        for c in range(C):
+            for n in range(m):  # the samples' rows share cache lines
+                cell = source + c * step_c + n * step_n + j * step_w
+                place = target + c * plane_c + n * plane_n + j * size
+                behind = place + rows * plane_h
+                if not copies:
+                    _copy_few(count, cell, step_h, step_w, place, plane_h, behind, zero)
+                elif step_w == size:
+                    _copy(1, last, cell, step_h, place, plane_h, behind, zero)
+                else:
+                    _copy(2, last, cell, step_h, place, plane_h, behind, zero)
 
 
 @inlined
-def _copy_columns(step, last, counts, cell, steps, place, apart, zero):
+def _copy(step, last, cell, step_h, place, plane_h, behind, zero):
+    """One to four pieces of each row. LLVM knows no end of such loops, and does not write them out eight times."""
     few = copied_cells(zero)
     if last > 2 * few:
-        _copy(step, (0, few, 2 * few, last), counts, cell, steps, place, apart, zero)
+        while place < behind:
+            copy_cells(zero, cell, place, (0, few, 2 * few, last), step)
+            cell, place = cell + step_h, place + plane_h
     elif last > few:
-        _copy(step, (0, few, last), counts, cell, steps, place, apart, zero)
+        while place < behind:
+            copy_cells(zero, cell, place, (0, few, last), step)
+            cell, place = cell + step_h, place + plane_h
     elif last > 0:
-        _copy(step, (0, last), counts, cell, steps, place, apart, zero)
-    else:
-        _copy(step, (0,), counts, cell, steps, place, apart, zero)
+        while place < behind:
+            copy_cells(zero, cell, place, (0, last), step)
+            cell, place = cell + step_h, place + plane_h
+    while place < behind:
+        copy_cells(zero, cell, place, (0,), step)
+        cell, place = cell + step_h, place + plane_h
 
 
 @inlined
-def _copy(step, columns, counts, cell, steps, place, apart, zero):
-    for c in range(counts[0]):
-        for n in range(counts[1]):  # the samples' rows share cache lines
-            x, y = cell + c * steps[0] + n * steps[1], place + c * apart[0] + n * apart[1]
-            behind = y + counts[2] * apart[2]
-            while y < behind:  # LLVM does not write such a loop out eight times
-                copy_cells(zero, x, y, columns, step)
-                x, y = x + steps[2], y + apart[2]
-
-
-@inlined
-def _copy_vectors(count, step_w, counts, cell, steps, place, apart, zero):
-    for c in range(counts[0]):
-        for n in range(counts[1]):
-            x, y = cell + c * steps[0] + n * steps[1], place + c * apart[0] + n * apart[1]
-            behind = y + counts[2] * apart[2]
-            while y < behind:
-                store(part_of_row(tile(zero, 1, 1), element_size(zero), x, step_w, 0, count), y, 0, 0, count)
-                x, y = x + steps[2], y + apart[2]
+def _copy_few(count, cell, step_h, step_w, place, plane_h, behind, zero):
+    """At most one vector of each row."""
+    while place < behind:
+        store(part_of_row(tile(zero, 1, 1), element_size(zero), cell, step_w, 0, count), place, 0, 0, count)
+        cell, place = cell + step_h, place + plane_h
 
 
 @compiled
