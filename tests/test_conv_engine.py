@@ -11,7 +11,7 @@ from layouts import LAYOUTS, WRITEABLE
 from numba import njit
 
 from fastnn import kernels, reference
-from fastnn.constants import DIRECT
+from fastnn.constants import AUTO, DIRECT
 from fastnn.kernels.correlate import correlate_bytes
 from fastnn.kernels.depthwise import COPY_BYTES, depthwise_bytes
 from fastnn.kernels.dots import BLOCK
@@ -204,7 +204,7 @@ def scratch_of(sizes, window, zero):
     """Bytes of scratch of the three engines."""
     return (
         correlate_bytes(sizes, window, zero),
-        gradient_bytes(sizes, window, zero),
+        gradient_bytes(AUTO, sizes, window, zero),
         image_bytes(DIRECT, sizes, window, zero),
     )
 

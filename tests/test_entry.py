@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastnn.kernels import conv2d_forward, dense_forward, mean_squared_error, relu
+from fastnn.kernels import conv2d_forward, dense_forward, max_pool2d_forward, mean_squared_error, relu
 
 DTYPES = (np.float32, np.float64)
 
@@ -60,6 +60,21 @@ def test_other_numbers_are_refused(place, other):
     assert conv2d_forward(a, theta, b, np.int64(2)).shape == (1, 1, 2, 2)
     with pytest.raises((TypeError, ValueError), match=rf"^conv2d_forward: {place}: "):
         conv2d_forward(a, theta, b, **{place: other})
+
+
+def test_a_pair_that_may_be_left_out():
+    """Code for a stride of None would take anything for it; each way in turn, with and without an output."""
+    a = np.arange(16, dtype=np.float32).reshape(1, 1, 4, 4)
+    wanted = {None: a[:, :, 1::2, 1::2], 1: a[:, :, 1:, 1:], (2, 1): a[:, :, 1::2, 1:]}
+    for _ in range(3):
+        for stride, z in wanted.items():
+            assert np.array_equal(max_pool2d_forward(a, 2, stride), z)
+            out = np.empty_like(z)
+            assert max_pool2d_forward(a, (2, 2), stride, out=out) is out
+            assert np.array_equal(out, z)
+        for stride in (1.5, True, "1", (1,), (1, True), a):
+            with pytest.raises(TypeError, match=r"^max_pool2d_forward: stride: "):
+                max_pool2d_forward(a, 2, stride)
 
 
 def test_a_read_only_output_is_refused():

@@ -43,7 +43,7 @@ from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here,
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.overlap import apart
 from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
-from fastnn.kernels.theta_gradient import bias_gradient
+from fastnn.kernels.theta_gradient import bias_gradient, with_way
 from fastnn.kernels.weights import pack_weights, packed_weights
 from fastnn.kernels.windows import windows_bytes, windows_summed
 from fastnn.kernels.winograd_theta import theta_bytes, theta_summed
@@ -198,9 +198,10 @@ def conv2d_dz_to_dtheta(
     gradients, target, K_g = contiguous(dz), contiguous(dtheta), K // groups
     sizes = (m, C, K_g, a.shape[2], a.shape[3], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
-    scratch = empty(dtheta_bytes(sizes, window, algorithm, zero) // a.itemsize + 1, zero)
+    known = algorithm if is_depthwise(sizes, window) else with_way(algorithm, sizes, window, zero)
+    scratch = empty(dtheta_bytes(sizes, window, known, zero) // a.itemsize + 1, zero)
     given, results = place_of(gradients), place_of(target)
-    theta_groups(sizes, window, groups, algorithm, place_of(a), given, results, address(scratch), zero)
+    theta_groups(sizes, window, groups, known, place_of(a), given, results, address(scratch), zero)
     in_use_until_here(scratch)
     in_use_until_here(gradients)
     put_back(target, dtheta)

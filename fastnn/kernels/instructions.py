@@ -133,6 +133,15 @@ class Code:
             picks = [(v * self.t.lanes + i) // 2 for i in range(self.t.lanes)]
             self._store(self.builder.shuffle_vector(vector, vector, indices(picks)), place, mask)
 
+    def copy(self, source: Any, target: Any, count: int, step: int) -> None:
+        """Elements that are 1 or 2 apart -> neighbours. What 2 apart reach is two vectors, that share one element."""
+        vector = ir.VectorType(self.t.element, count)
+        starts = (0,) if step == 1 else (0, count - 1)
+        found = [self.builder.load(self.pointer(source, vector, i * self.t.size), align=self.t.size) for i in starts]
+        if step != 1:
+            found[0] = self.builder.shuffle_vector(*found, indices([i + (i >= count) for i in range(0, 2 * count, 2)]))
+        self.builder.store(found[0], self.pointer(target, vector), align=self.t.size)
+
     def prefetch(self, address: Any, offset: int, writes: int, closeness: int) -> None:
         place, i32 = self.pointer(address, ir.IntType(8), offset), ir.IntType(32)
         signature = ir.FunctionType(ir.VoidType(), [place.type, i32, i32, i32])

@@ -1,18 +1,26 @@
-"""Single numbers at an address. Nothing is checked: callers own the bounds.
+"""Single numbers at an address, and a few that are copied. Nothing is checked: callers own the bounds.
 
 read(zero, address), write(value, address)    one element
 read_integer(address), write_integer(i, address)  an int64
 read_integers(address, count)                 so many int64, as a tuple; count is a constant
 ask_to_read, ask_to_write(address)            asks for the cache line there, to be read or written some time later
 element_size(zero)                            a constant: of a float like zero, in bytes
+copied_cells(zero)                            a constant: how many elements copy_cells copies, of each of its columns
+copy_cells(zero, source, target, columns, step)
+                                              elements that are `step` apart, a constant, 1 or 2 -> neighbours, from each of
+                                              some columns on; what lies between them is read, too
 """
 
-from numba.core import types
+from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from fastnn.kernels.instructions import Code
-from fastnn.kernels.simd import POINTER, Tile, constant, integer
+from fastnn.kernels.simd import POINTER, Tile, constant, integer, registers
+
+# At a time, or a register's if it has fewer. Of 64 bytes most cross a line of the cache, where rows are as long as an image
+# has them, and few rows have a whole number of them.
+COPIED_BYTES = 32
 
 
 @constant
@@ -90,3 +98,23 @@ def ask_to_read(typing_context, address):
 @intrinsic
 def ask_to_write(typing_context, address):
     return _asking(writes=1)
+
+
+@constant
+def copied_cells(zero):
+    return min(COPIED_BYTES, registers()[0]) // zero.itemsize
+
+
+@intrinsic(prefer_literal=True)
+def copy_cells(typing_context, zero, source, target, columns, step):
+    t, i64 = Tile(zero, 1, 1), types.int64
+
+    def generate(context, builder, signature, args):
+        _, source, target, columns, _ = args
+        code, count, apart = Code(builder, t), min(COPIED_BYTES, registers()[0]) // t.size, step.literal_value
+        for column in cgutils.unpack_tuple(builder, columns):
+            offset = builder.mul(column, integer(t.size))
+            code.copy(builder.add(source, builder.mul(offset, integer(apart))), builder.add(target, offset), count, apart)
+        return context.get_dummy_value()
+
+    return types.none(zero, i64, i64, types.UniTuple(i64, len(columns)), step), generate

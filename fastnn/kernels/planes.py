@@ -14,14 +14,14 @@ Numbers that go together are tuples:
     window  f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w                  P may be negative: then cells are cut off
     image   address, and the steps in bytes from one sample, channel, row and cell to the next
     part    samples, channels and output rows that are computed at a time; the steps in bytes from one channel, plane and row
-            to the next; IN_PLACE, COPIED, or FRAMED: copied, where rows outside the image are 0 already
+            to the next; IN_PLACE, COPIED, or FRAMED: copied, where cells outside the image are 0 already
 """
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import lanes
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lanes import gathered, load_lanes, load_lanes_apart
-from fastnn.kernels.memory import element_size, write_integer
+from fastnn.kernels.memory import copied_cells, copy_cells, element_size, write_integer
 from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.tiles import store, tile
@@ -43,6 +43,8 @@ NEAR_BYTES = 16 * 1024
 def phases(f, S, D):
     """How many kinds of rows or columns taps meet: those of one kind walk over the same ones."""
     count = 1
+    if S == 1:
+        return count
     while count < f and count * D % S != 0:  # S / gcd(S, D), if that is less than f: gcd itself took 0.1 s to compile
         count += 1
     return count
@@ -51,7 +53,7 @@ def phases(f, S, D):
 @compiled
 def halo(f, S, D):
     """How many rows of a plane the windows of one output row reach beyond the first."""
-    return (f - 1) * D // S
+    return (f - 1) * D if S == 1 else (f - 1) * D // S
 
 
 @compiled
@@ -89,29 +91,41 @@ def line_apart(step):
 
 
 @compiled
+def evenly(count, most):
+    """How many of so many go together: at most `most`, and about as many each time."""
+    return count if count <= most else -(-count // -(-count // most))
+
+
+@compiled
 def channels_of(C, f_h, f_w):
     """How many channels are computed at a time: BLOCK taps at most, or one channel, and about as many each time."""
-    channels = min(C, max(1, BLOCK // (f_h * f_w)))
-    return max(1, -(-C // max(1, -(-C // channels))))
+    if C * f_h * f_w <= BLOCK:
+        return max(1, C)
+    return evenly(C, max(1, BLOCK // (f_h * f_w)))
 
 
 @compiled
 def parts(sizes, window, together, channels, size):
-    """How the work is cut up, with so many samples and channels together: at most PLANE_BYTES, or one output row."""
+    """How the work is cut up, with so many samples and channels together: at most PLANE_BYTES, or one output row.
+
+    A division takes some 15 cycles: a small image needs none.
+    """
     m, _, _, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, _, _, _, D_h, _ = window
     planes, beyond = phases(f_h, S_h, D_h) * f_w, halo(f_h, S_h, D_h)
-    together = max(1, min(min(together, m), PLANE_BYTES // (channels * planes * (H_out + beyond) * W_out * size + 1)))
-    step_h = together * W_out * size
-    rows = max(1, min(H_out, PLANE_BYTES // (channels * planes * step_h) - beyond))
-    rows = -(-H_out // -(-H_out // rows))
+    together = max(1, min(together, m))
+    if together > 1:
+        together = max(1, min(together, PLANE_BYTES // (channels * planes * (H_out + beyond) * W_out * size + 1)))
+    step_h, rows = together * W_out * size, H_out
+    if channels * planes * step_h * (H_out + beyond) > PLANE_BYTES:
+        rows = evenly(H_out, max(1, PLANE_BYTES // (channels * planes * step_h) - beyond))
     step_q = line_apart((rows + beyond) * step_h)
     return together, channels, rows, planes * step_q, step_q, step_h, COPIED
 
 
 @compiled
 def framed(part, sizes):
-    """The same part after its planes have been filled: if it has all rows, those outside the image stay what they are."""
+    """The same part after its planes have been filled: if it has all rows, cells outside the image stay what they are."""
     whole = part[6] == COPIED and part[2] == sizes[5]
     return part[0], part[1], part[2], part[3], part[4], part[5], FRAMED if whole else part[6]
 
@@ -149,9 +163,12 @@ def tap_offsets(table, channels, window, part, rows_first):
 @compiled
 def reached(n, n_out, offset, S):
     """The range of cells i with 0 <= i S + offset < n: those whose input cell is not padding."""
-    before, until = (-offset, n - offset) if S == 1 else (-(offset // S), (n - 1 - offset) // S + 1)
-    first = min(n_out, max(0, before))
-    return first, max(first, min(n_out, until))
+    first, behind = 0, n_out
+    if offset < 0:
+        first = min(n_out, -offset if S == 1 else -(offset // S))
+    if (n_out - 1) * S + offset >= n:
+        behind = min(n_out, n - offset if S == 1 else (n - 1 - offset) // S + 1)
+    return first, max(first, behind)
 
 
 @tiled
@@ -163,55 +180,104 @@ def fill_planes(image: Images, sizes: Sizes, window: Window, part: Part, first_r
     """
     m, C, K, H, W, rows, W_out = sizes
     address, step_n, step_c, step_h, step_w = image
-    channels = max(1, NEAR_BYTES // (m * H * W * element_size(zero) + 1))
+    channels = max(1, C)
+    if m * C * H * W * element_size(zero) > NEAR_BYTES:
+        channels = max(1, NEAR_BYTES // (m * H * W * element_size(zero)))
     for c in range(0, C, channels):
         some, place = (m, min(channels, C - c), K, H, W, rows, W_out), (address + c * step_c, step_n, step_c, step_h, step_w)
         _fill_channels(place, some, window, part, first_row, target + c * part[3], zero)
 
 
-@compiled
+@inlined
 def _fill_channels(image, sizes, window, part, first_row, target, zero):
     """All planes of some channels."""
     m, C, _, H, W, rows, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
-    kinds, height = phases(f_h, S_h, D_h), rows + halo(f_h, S_h, D_h)
+    height, size = rows + halo(f_h, S_h, D_h), element_size(zero)
     address, step_n, step_c, step_h, step_w = image
+    plane, kinds = target, phases(f_h, S_h, D_h)
     for q in range(kinds):
         top = first_row * S_h + q * D_h - P_h
         above, below = reached(H, height, top, S_h)
+        source = address + (top + above * S_h) * step_h
         for s in range(f_w):
             left = s * D_w - P_w
             first, behind = reached(W, W_out, left, S_w)
-            source, plane = address + top * step_h + left * step_w, target + (q * f_w + s) * part[4]
-            _fill_plane(
-                (source, C, step_c, m, step_n, S_h * step_h, S_w * step_w),
-                (height, above, below, W_out, first, behind), (plane, part[3], part[5]), part[6] == FRAMED, zero,
+            if part[6] != FRAMED and below - above + behind - first < height + W_out:
+                rows = (0, 0) if behind - first < W_out else (above, below)
+                _clear(rows, height, C, (plane, part[3], part[5]), zero)
+            _copy_plane(
+                (C, m, below - above, behind - first),
+                (source + (left + first * S_w) * step_w, step_c, step_n, S_h * step_h, S_w * step_w),
+                (plane + above * part[5] + first * size, part[3], W_out * size, part[5]), zero,
             )  # fmt: skip
+            plane += part[4]
 
 
 @compiled
-def _fill_plane(image, ranges, plane, framed, zero):
-    """One plane of each channel: cells inside the ranges are copied, the others are 0. Columns go in vectors."""
-    source, C, step_c, m, step_n, step_h, step_w = image
-    height, above, below, width, first, behind = ranges
-    target, plane_c, plane_h = plane
-    size, lane_count, vector = element_size(zero), lanes(zero), tile(zero, 1, 1)
-    for j in range(0, width, lane_count):
-        begin, end, count = first - j, behind - j, min(lane_count, width - j)
+def _clear(inside, height, C, plane, zero):
+    """0 for the rows outside of `inside` of one plane of each channel."""
+    for c in range(C):
+        place, size = plane[0] + c * plane[1], element_size(zero)
+        for begin, behind in ((0, inside[0] * plane[2]), (inside[1] * plane[2], height * plane[2])):
+            for i in range(begin, behind, lanes(zero) * size):
+                store(tile(zero, 1, 1), place + i, 0, 0, min(lanes(zero), (behind - i) // size))
+
+
+@compiled
+def _copy_plane(counts, image, plane, zero):
+    """What one plane of each channel has of the image: the steps are from one channel, sample, row and cell to the next.
+
+    Columns of up to four times as many cells as are copied at once, of whose last some may be copied twice.
+    """
+    (C, m, rows, cells), (source, step_c, step_n, step_h, step_w), (target, plane_c, plane_n, plane_h) = counts, image, plane
+    size, few = element_size(zero), copied_cells(zero)
+    copies = cells >= few and (step_w == size or step_w == 2 * size)
+    width = 4 * few if copies else lanes(zero)
+    for begin in range(0, cells, width):
+        count = min(width, cells - begin)
+        j = min(begin, cells - few) if copies else begin
+        last = max(0, count - few)
         for c in range(C):
             for n in range(m):  # the samples' rows share cache lines
-                place = target + c * plane_c + (n * width + j) * size
-                cell = source + c * step_c + n * step_n + above * step_h + j * step_w
-                if not framed:
-                    for i in range(above):
-                        store(vector, place + i * plane_h, 0, 0, count)
-                    for i in range(below, height):
-                        store(vector, place + i * plane_h, 0, 0, count)
-                place += above * plane_h
-                for _ in range(above, below):
-                    store(part_of_row(vector, size, cell, step_w, begin, end), place, 0, 0, count)
-                    place += plane_h
-                    cell += step_h
+                cell = source + c * step_c + n * step_n + j * step_w
+                place = target + c * plane_c + n * plane_n + j * size
+                behind = place + rows * plane_h
+                if not copies:
+                    _copy_few(count, cell, step_h, step_w, place, plane_h, behind, zero)
+                elif step_w == size:
+                    _copy(1, last, cell, step_h, place, plane_h, behind, zero)
+                else:
+                    _copy(2, last, cell, step_h, place, plane_h, behind, zero)
+
+
+@inlined
+def _copy(step, last, cell, step_h, place, plane_h, behind, zero):
+    """One to four pieces of each row. LLVM knows no end of such loops, and does not write them out eight times."""
+    few = copied_cells(zero)
+    if last > 2 * few:
+        while place < behind:
+            copy_cells(zero, cell, place, (0, few, 2 * few, last), step)
+            cell, place = cell + step_h, place + plane_h
+    elif last > few:
+        while place < behind:
+            copy_cells(zero, cell, place, (0, few, last), step)
+            cell, place = cell + step_h, place + plane_h
+    elif last > 0:
+        while place < behind:
+            copy_cells(zero, cell, place, (0, last), step)
+            cell, place = cell + step_h, place + plane_h
+    while place < behind:
+        copy_cells(zero, cell, place, (0,), step)
+        cell, place = cell + step_h, place + plane_h
+
+
+@inlined
+def _copy_few(count, cell, step_h, step_w, place, plane_h, behind, zero):
+    """At most one vector of each row."""
+    while place < behind:
+        store(part_of_row(tile(zero, 1, 1), element_size(zero), cell, step_w, 0, count), place, 0, 0, count)
+        cell, place = cell + step_h, place + plane_h
 
 
 @compiled

@@ -27,20 +27,28 @@ SUMS_BYTES = 256 * 1024  # of partial sums for which lanes are output cells: the
 def is_by_lanes(sizes: Sizes, window: Window, zero: float) -> int:
     """Whether lanes are output cells: by the cycles of both ways, whatever the number of samples."""
     fewer = cycles_by_lanes(sizes, window, zero) < cycles_by_rows(sizes, window, zero)
-    return 1 if fewer and sums_of_lanes(sizes, window, zero)[1] <= SUMS_BYTES else 0
+    return 1 if fewer and sums_of_lanes(sizes, window, zero) <= SUMS_BYTES else 0
 
 
 @compiled
-def gradient_bytes(sizes, window, zero):
+def with_way(algorithm, sizes, window, zero):
+    """The algorithm, and with it BY_LANES or BY_ROWS: what asks twice need not work it out twice."""
+    if algorithm & (BY_LANES | BY_ROWS) != 0:
+        return algorithm
+    return algorithm + (BY_LANES if is_by_lanes(sizes, window, zero) != 0 else BY_ROWS)
+
+
+@compiled
+def gradient_bytes(algorithm, sizes, window, zero):
     """The scratch of `theta_gradient`: it grows with dtheta, not with m."""
-    return lanes_bytes(sizes, window, zero) if is_by_lanes(sizes, window, zero) != 0 else rows_bytes(sizes, window, zero)
+    known = with_way(algorithm, sizes, window, zero)
+    return lanes_bytes(sizes, window, zero) if known & BY_LANES != 0 else rows_bytes(sizes, window, zero)
 
 
 @compiled
 def theta_gradient(algorithm, sizes, window, image, dz, out, scratch, zero):
     """All samples of one group."""
-    known = algorithm & (BY_LANES | BY_ROWS)
-    if known == BY_LANES or (known == 0 and is_by_lanes(sizes, window, zero) != 0):
+    if with_way(algorithm, sizes, window, zero) & BY_LANES != 0:
         theta_by_lanes(sizes, window, image, dz, out, scratch, zero)
     else:
         theta_by_rows(sizes, window, image, dz, out, scratch, zero)

@@ -20,6 +20,7 @@ from fastnn.kernels.planes import (
     Sizes,
     Window,
     channels_of,
+    evenly,
     fill_planes,
     framed,
     halo,
@@ -65,22 +66,35 @@ def _cycles(K, taps, rows, vectors):
 
 
 @compiled
-def _parts(sizes, window, size):
-    """Parts of whole images where they fit, with as many channels as can be: dz comes from far away once for all of them."""
+def _channels(sizes, window, size):
+    """How many at a time: as many as can be, for then dz comes from far away once for all of them."""
     _, C, _, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, _, _, _, D_h, _ = window
     channel = phases(f_h, S_h, D_h) * f_w * line_apart((H_out + halo(f_h, S_h, D_h)) * W_out * size)
-    channels = max(channels_of(C, f_h, f_w), min(C, PLANE_BYTES // (channel + 1)))
-    return parts(sizes, window, 1, max(1, -(-C // max(1, -(-C // channels)))), size)
+    if C * (channel + 1) <= PLANE_BYTES:
+        return max(1, C)
+    return evenly(C, max(channels_of(C, f_h, f_w), PLANE_BYTES // (channel + 1)))
+
+
+@compiled
+def _parts(sizes, window, size):
+    """Parts of whole images where they fit."""
+    return parts(sizes, window, 1, _channels(sizes, window, size), size)
+
+
+@compiled
+def _sums(sizes, window, channels, zero):
+    """Of the scratch for sums, the step from k to k and the bytes in all."""
+    C, K, cells = sizes[1], sizes[2], window[0] * window[1]
+    blocks = 1 if channels >= C else -(-C // channels)
+    row = blocks * (channels * cells + WIDEST) * lanes(zero) * element_size(zero)
+    return row, row * K
 
 
 @compiled
 def sums_of_lanes(sizes, window, zero):
-    """Of the scratch for sums, the step from k to k and the bytes in all."""
-    _, C, K, _, _, _, _ = sizes
-    channels, cells = _parts(sizes, window, element_size(zero))[1], window[0] * window[1]
-    row = -(-C // channels) * (channels * cells + WIDEST) * lanes(zero) * element_size(zero)
-    return row, row * K
+    """The bytes of the scratch for sums."""
+    return _sums(sizes, window, _channels(sizes, window, element_size(zero)), zero)[1]
 
 
 @compiled
@@ -95,8 +109,10 @@ def cycles_by_lanes(sizes, window, zero):
 @compiled
 def _samples(sizes, part, zero):
     """How many samples a tile's sum goes over: of small images several, but NEAR vectors and PLANE_BYTES at most."""
-    most = NEAR // -(-part[2] * sizes[6] // lanes(zero))
-    return max(1, min(sizes[0], min(most, PLANE_BYTES // plane_bytes(part)))) if part[2] == sizes[5] else 1
+    vectors = -(-part[2] * sizes[6] // lanes(zero))
+    if sizes[0] < 2 or part[2] != sizes[5] or 2 * vectors > NEAR:
+        return 1
+    return max(1, min(sizes[0], min(NEAR // vectors, PLANE_BYTES // plane_bytes(part))))
 
 
 @compiled
@@ -112,7 +128,7 @@ def _layout(scratch, sizes, part, sums_bytes, zero):
 def lanes_bytes(sizes, window, zero):
     """The scratch of `theta_by_lanes`."""
     part = _parts(sizes, window, element_size(zero))
-    room = _layout(0, sizes, part, sums_of_lanes(sizes, window, zero)[1], zero)
+    room = _layout(0, sizes, part, _sums(sizes, window, part[1], zero)[1], zero)
     return room[3] + 8 * part[1] * window[0] * window[1] + LINE
 
 
@@ -121,7 +137,8 @@ def theta_by_lanes(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
     """All samples of one group."""
     m, C, K, H, W, H_out, W_out = sizes
     size, cells = element_size(zero), window[0] * window[1]
-    part, (row, sums_bytes) = _parts(sizes, window, size), sums_of_lanes(sizes, window, zero)
+    part = _parts(sizes, window, size)
+    row, sums_bytes = _sums(sizes, window, part[1], zero)
     room = _layout(scratch, sizes, part, sums_bytes, zero)
     planes, sums = room[0], room[1]
     samples, apart = _samples(sizes, part, zero), plane_bytes(part)

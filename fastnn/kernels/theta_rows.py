@@ -10,8 +10,8 @@ padding, or cells of a row are not neighbours, it is copied first. Tuples as in 
     soon    address of dz that is packed next, the step from k to k, how many k, and the bytes of each
 """
 
-from fastnn.kernels.forms import form, full_rows, lanes, rows_of, tall_form, zero_of, zeros
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.forms import form, full_rows, half_rows, lanes, rows_of, tall_form, zero_of, zeros
+from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.memory import ask_to_read, element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.packing import pack_panels
 from fastnn.kernels.planes import PLANE_BYTES, Images, Sizes, Window, line_apart, part_of_row
@@ -162,17 +162,19 @@ def _add(cells, counts, dz, sums, room, zero):
 # Each tile by itself, so that a network has only those compiled that it runs.
 @tiled
 def _add_wide(lines: Lines, taps: int, sums: Rows, room: Room, soon: Ahead, zero: float) -> None:
-    _add_panel(form(zero, full_rows(zero), VECTORS), lines, taps, sums, room, soon)
+    low = form(zero, half_rows(zero), VECTORS)
+    _add_panel(form(zero, full_rows(zero), VECTORS), low, lines, taps, sums, room, soon)
 
 
 @tiled
 def _add_tall(lines: Lines, taps: int, sums: Rows, room: Room, soon: Ahead, zero: float) -> None:
-    _add_panel(tall_form(zero), lines, taps, sums, room, soon)
+    _add_panel(tall_form(zero), form(zero, half_rows(zero), 2), lines, taps, sums, room, soon)
 
 
 @tiled
 def _add_narrow(lines: Lines, taps: int, sums: Rows, room: Room, soon: Ahead, zero: float) -> None:
-    _add_panel(form(zero, full_rows(zero), 1), lines, taps, sums, room, soon)
+    narrow = form(zero, full_rows(zero), 1)
+    _add_panel(narrow, narrow, lines, taps, sums, room, soon)
 
 
 @compiled
@@ -200,24 +202,35 @@ def _runs(cells, shape, block, table):
 
 
 @compiled
-def _add_panel(kind, lines, taps, sums, room, soon):
+def _add_panel(kind, low, lines, taps, sums, room, soon):
     """All taps with the k of a panel. Tiles ask for what is packed next, which comes from far away: without, windows of one
-    cell took 1 to 2 hundredths longer, 256 channels of 14 x 14 cells.
+    cell took 1 to 2 hundredths longer, 256 channels of 14 x 14 cells. What few taps are left take lower tiles.
     """
-    (ahead, step, asked, length), tiles = soon, -(-taps // rows_of(kind))
-    share = -(-asked // tiles)
-    for tap in range(0, taps, rows_of(kind)):
-        places, last = room[4] + 8 * tap, min(rows_of(kind), taps - tap) - 1
-        if last < rows_of(kind) - 1:  # rows behind the last tap are the last again
-            for r in range(rows_of(kind)):
-                write_integer(read_integer(room[4] + 8 * (tap + min(r, last))), room[2] + 8 * r)
-            places = room[2]
+    (ahead, step, asked, length), tap = soon, 0
+    share = -(-asked // -(-taps // rows_of(kind)))
+    while tap < taps:
         for _ in range(min(share, asked)):
             for x in range(0, length, LINE):
                 ask_to_read(ahead + x)
             ahead, asked = ahead + step, asked - 1
-        target = (sums[0] + tap * sums[1], sums[1], last)
-        _add_tile(kind, read_integers(places, rows_of(kind)), lines, (room[1], room[3]), target)
+        if taps - tap > rows_of(kind) - rows_of(low):
+            _add_rows(kind, tap, lines, taps, sums, room)
+            tap += rows_of(kind)
+        else:
+            _add_rows(low, tap, lines, taps, sums, room)
+            tap += rows_of(low)
+
+
+@inlined
+def _add_rows(kind, tap, lines, taps, sums, room):
+    """As many taps as a tile has rows; those behind the last are the last again."""
+    places, last = room[4] + 8 * tap, min(rows_of(kind), taps - tap) - 1
+    if last < rows_of(kind) - 1:
+        for r in range(rows_of(kind)):
+            write_integer(read_integer(room[4] + 8 * (tap + min(r, last))), room[2] + 8 * r)
+        places = room[2]
+    target = (sums[0] + tap * sums[1], sums[1], last)
+    _add_tile(kind, read_integers(places, rows_of(kind)), lines, (room[1], room[3]), target)
 
 
 @compiled

@@ -78,10 +78,10 @@ def theta_takes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
 @compiled
 def theta_bytes(sizes, window, algorithm, zero):
     """The scratch of `theta_summed`, for so many samples or fewer; `theta_takes` is true only if a sample is faster."""
-    most, scheme = gradient_bytes(sizes, window, zero), scheme_of(window)
-    if can_be(scheme, algorithm, sizes, window, zero):
+    most, meant, scheme = gradient_bytes(algorithm, sizes, window, zero), algorithm & ALGORITHM_BITS, scheme_of(window)
+    if can_be(scheme, meant, sizes, window, zero):
         fewer, direct, _ = _cycles(scheme, sizes, zero)
-        if algorithm == WINOGRAD or fewer < direct:
+        if meant == WINOGRAD or fewer < direct:
             most += _layout(0, scheme, sizes, zero)[5] + LINE
     return most
 
