@@ -203,6 +203,14 @@ def check_pool2d_dz(dz: Shape, a: Shape, f: Shape, S: Shape, P: Shape) -> None:
         raise ValueError("dz: expected shape (m, C, H', W'), where a is (m, C, H, W) and H' = (H + 2P - size) // S + 1")
 
 
+def check_pool2d_index(index: Shape, pooled: Shape, f: Shape) -> None:
+    """A byte for each window says which of its cells is the largest."""
+    if index != pooled:
+        raise ValueError("index: expected shape (m, C, H', W'), where a is (m, C, H, W) and H' = (H + 2P - size) // S + 1")
+    if f[0] > 256 or f[1] > 256 or f[0] * f[1] > 256:
+        raise ValueError("index: expected none where a window has more than 256 cells")
+
+
 # Activations, costs and updates --------------------------------------------------------------------------------------
 
 

@@ -12,7 +12,6 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
-    where_equal(t, u, yes, no)                    lane by lane: yes where t == u, else no; one vector each
     moved_down(t), moved_up(t)                    lane i is t's lane i + 1, or i - 1, round the ends; one vector
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
     first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
@@ -156,19 +155,9 @@ def where_larger(typing_context, t, u, yes, no):
         left, right, yes, no = (builder.extract_value(value, 0) for value in args)
         larger = builder.fcmp_unordered(">", right, left)  # true for a NaN on either side
         taken = builder.and_(larger, builder.fcmp_ordered("ord", left, left))
-        return builder.insert_value(args[0], builder.select(taken, yes, no), 0)
+        return builder.insert_value(args[2], builder.select(taken, yes, no), 0)
 
-    return t(t, t, t, t), generate
-
-
-@intrinsic
-def where_equal(typing_context, t, u, yes, no):
-    def generate(context, builder, signature, args):
-        left, right, yes, no = (builder.extract_value(value, 0) for value in args)
-        equal = builder.fcmp_ordered("==", left, right)
-        return builder.insert_value(args[0], builder.select(equal, yes, no), 0)
-
-    return t(t, t, t, t), generate
+    return yes(t, t, yes, yes), generate
 
 
 def _moved(t: Tile, first: int) -> Any:

@@ -8,14 +8,14 @@
 
 A strip is a tuple: two pieces of a row of cells, one of each vector, and then one or none more of each; the pieces of a row
 of windows, an image's each; how many of the cells are written already; and whether there are more than two images. A piece
-is where its lane 0 would be in memory, in bytes from the row's first element on, and which lanes exist, first <= l < behind.
+is where its lane 0 would be in memory, from the row's first element on, and which lanes exist, first <= l < behind: in bytes
+for cells, and in windows for windows, which have a float, or a byte, each.
 """
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lanes import evens, first_half, load_lanes, moved_down, odds, second_half, store_lanes
 from fastnn.kernels.memory import element_size
-from fastnn.kernels.tiles import tile
 
 RUN = 2**14  # bytes of cells that a strip is worked out for: that takes as long as the windows of a small image do
 
@@ -66,7 +66,7 @@ def _piece_of_cells(v, image, x, H, W, group, zero):
 def _piece_of_windows(image, count, step, group, zero):
     _, present, width, _ = group
     lane = image * (width // 2)
-    return (image * step - lane) * element_size(zero), lane, lane + count if image < present else 0
+    return image * step - lane, lane, lane + count if image < present else 0
 
 
 @inlined
@@ -79,6 +79,18 @@ def _loaded(vector, place, piece):
 def _stored(vector, place, piece):
     offset, first, behind = piece
     store_lanes(vector, place + offset, first, behind)
+
+
+@inlined
+def _loaded_windows(vector, place, piece, size):
+    begin, first, behind = piece
+    return load_lanes(vector, place + begin * size, first, behind)
+
+
+@inlined
+def _stored_windows(vector, place, piece, size):
+    begin, first, behind = piece
+    store_lanes(vector, place + begin * size, first, behind)
 
 
 @inlined
@@ -104,37 +116,40 @@ def write_row(even, odd, place, strip, zero):
 
 
 @compiled
-def read_windows(place, strip, zero):
+def read_windows(nothing, place, strip, size):
+    """What a row of windows has at a place, elements of such a size, and `nothing` in the other lanes."""
     _, windows, _, more = strip
-    found = _loaded(_loaded(tile(zero, 1, 1), place, windows[0]), place, windows[1])
-    return _loaded(_loaded(found, place, windows[2]), place, windows[3]) if more else found
+    found = _loaded_windows(_loaded_windows(nothing, place, windows[0], size), place, windows[1], size)
+    if more:
+        found = _loaded_windows(_loaded_windows(found, place, windows[2], size), place, windows[3], size)
+    return found
 
 
 @compiled
-def write_windows(vector, place, strip, zero):
+def write_windows(vector, place, strip, size):
     _, windows, _, more = strip
-    _stored(vector, place, windows[0])
-    _stored(vector, place, windows[1])
+    _stored_windows(vector, place, windows[0], size)
+    _stored_windows(vector, place, windows[1], size)
     if more:
-        _stored(vector, place, windows[2])
-        _stored(vector, place, windows[3])
+        _stored_windows(vector, place, windows[2], size)
+        _stored_windows(vector, place, windows[3], size)
 
 
 @inlined
 def by_strips(work, places, sizes, P, number):
     """work(cell, window, strip, places, (H, W, H', W', P, run), number) for all strips; number is what the work takes.
 
-    cell and window are the offsets, in bytes, of a strip's first ones; the first cell is in row 0 of the padded image. A run
-    is how many groups one behind the other the work is for, and the steps to the next one's cells and windows.
+    cell is the offset, in bytes, of a strip's first one, which is in row 0 of the padded image; window the number of its first
+    one. A run is how many groups one behind the other the work is for, and the steps to the next one's cells and windows.
     """
     planes, H, W, H_out, W_out = sizes
     size, (most, _, width, more), p = element_size(number), _group_of(sizes, P, number), 0
     while p < planes:
         present = min(most, planes - p)
         count = max(1, min((planes - p) // most, RUN // (most * H * W * size)))
-        run = count, most * H * W * size, most * H_out * W_out * size
+        run = count, most * H * W * size, most * H_out * W_out
         for j in range(0, max(1, W_out - 1), lanes(number) - 2):
             strip = _strip(j, sizes, P, (most, present, width, more), number)
-            cell, window = ((p * H - P[0]) * W + 2 * j - P[1]) * size, (p * H_out * W_out + j) * size
+            cell, window = ((p * H - P[0]) * W + 2 * j - P[1]) * size, p * H_out * W_out + j
             work(cell, window, strip, places, (H, W, H_out, W_out, P, run), number)
         p += count * present
