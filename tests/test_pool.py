@@ -23,7 +23,10 @@ def images(rng, shape, dtype):
 
 
 def check(a, f, S, P, place=lambda array: array):
-    """The four kernels beside the reference; their arrays lie where `place` puts them. Sums of small integers are exact."""
+    """The four kernels beside the reference, and those with an index; their arrays lie where `place` puts them.
+
+    Sums of small integers are exact.
+    """
     f, S, P = (tuple(map(int, np.broadcast_to(value, 2))) for value in (f, S, P))
     z = reference.max_pool2d_forward(a, f, S, P)
     dz = np.arange(1, z.size + 1, dtype=a.dtype).reshape(z.shape) % 11
@@ -35,6 +38,24 @@ def check(a, f, S, P, place=lambda array: array):
         getattr(kernels, name)(*map(place, arguments), f, S, P, out=out)
         close = 4 * f[0] * f[1] * np.finfo(a.dtype).eps if name.startswith("avg") else 0
         np.testing.assert_allclose(out, expected, rtol=close, atol=close * 11, err_msg=f"{name} {a.shape} {f} {S} {P}")
+    check_index(a, dz, (f, S, P), place)
+
+
+def check_index(a, dz, windows, place):
+    """The way forward that writes an index and the way back that reads it, beside those without; and any bytes for one."""
+    z, index = place(np.full_like(dz, 99)), place(np.full(dz.shape, 99, np.uint8))
+    expected = np.full(dz.shape, 98, np.uint8)
+    assert kernels.max_pool2d_forward(place(a), *windows, z, index) is z
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(z, reference.max_pool2d_forward(a, *windows, index=expected))
+    np.testing.assert_array_equal(index, expected, err_msg=f"{a.shape} {windows}")
+    nothing, da = np.full_like(a, np.nan), place(np.full_like(a, 99))  # of which only the shape matters
+    kernels.max_pool2d_dz_to_da(place(dz), nothing, *windows, da, index)
+    np.testing.assert_array_equal(da, reference.max_pool2d_dz_to_da(dz, a, *windows))
+    cells = np.prod(windows[0])
+    index[...] = np.random.default_rng(0).choice([*range(cells), cells, 255], index.shape)
+    kernels.max_pool2d_dz_to_da(place(dz), nothing, *windows, da, index)
+    np.testing.assert_array_equal(da, reference.max_pool2d_dz_to_da(dz, nothing, *windows, index=index))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -91,8 +91,9 @@ def write_flat(upper, lower, place, parts, zero):
 def by_rows(work, places, sizes, done, share):
     """work(places, cell, window, strip, share) for each strip of window rows; `done` windows are so already.
 
-    cell is the offset, in bytes, of a strip's first one, window the number of its first one. Strips of some rows follow one another, so that the
-    rows stay in the first-level cache until the last strip is through: else images would come from memory once a strip.
+    cell is the offset, in bytes, of a strip's first one, window the number of its first one. Strips of some rows follow one
+    another, so that the rows stay in the first-level cache until the last strip is through: else images would come from
+    memory once a strip.
     """
     (planes, H, W), size, every = sizes, element_size(share), lanes(share)
     H_out, W_out = H // 2, W // 2

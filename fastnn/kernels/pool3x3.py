@@ -1,9 +1,9 @@
 """Pooling by windows of 3 x 3 with strides of 2: a strip of windows at a time, down the rows of an image.
 
 Lane l of a vector belongs to window j + l. Its cells in a row are the even and the odd ones of two vectors of neighbours,
-and the next lane's even one. A row of cells is read once: as the last of a row of windows and the first of the next. The cell
-that is a window's largest has a number, 3 r + s. On the way back every cell of da is a sum over the windows around it, of
-whose dz those count whose number it has; what windows have for the row that they share with the next ones is carried on.
+and the next lane's even one. A row of cells is read once: as the last of a row of windows and the first of the next. The
+cell that is a window's largest has a number, 3 r + s. On the way back every cell of da is a sum over the windows around it,
+of whose dz those count whose number it has; what windows have for the row that they share with the next ones is carried on.
 
 Strips and groups of images are pool3x3_strips.py's. Addresses and sizes are as in pool_windows.py.
 """

@@ -139,8 +139,9 @@ def write_windows(vector, place, strip, size):
 def by_strips(work, places, sizes, P, number):
     """work(cell, window, strip, places, (H, W, H', W', P, run), number) for all strips; number is what the work takes.
 
-    cell is the offset, in bytes, of a strip's first one, which is in row 0 of the padded image; window the number of its first
-    one. A run is how many groups one behind the other the work is for, and the steps to the next one's cells and windows.
+    cell is the offset, in bytes, of a strip's first one, which is in row 0 of the padded image, window the number of its
+    first one. A run is how many groups one behind the other the work is for, and the steps to the next one's cells and
+    windows.
     """
     planes, H, W, H_out, W_out = sizes
     size, (most, _, width, more), p = element_size(number), _group_of(sizes, P, number), 0

@@ -19,9 +19,9 @@ def max_pool2d_forward(
 ) -> Images:
     """(16) with windows: z_ij = max_rs a_(iS+r)(jS+s); padded cells are never the largest. Source: LeCun et al. (1998).
 
-    a (m, C, H, W), z (m, C, H', W'); stride defaults to size. A window with a NaN gives NaN. index (m, C, H', W'), of uint8,
-    gets the number r f_w + s of each window's largest cell, for `max_pool2d_dz_to_da`: the first one in row-major order, where
-    several are, a NaN counting as the largest. Windows have 256 cells at most then.
+    a (m, C, H, W), z (m, C, H', W'); stride defaults to size. A window with a NaN gives NaN. In index (m, C, H', W'), of
+    uint8, it writes the number r f_w + s of each window's largest cell, the first one in row-major order where several are,
+    a NaN counting as the largest: `max_pool2d_dz_to_da` reads it. Windows have 256 cells at most then.
     """
     f, P = pair(size), pair(padding)
     S = f if stride is None else pair(stride)
@@ -53,9 +53,9 @@ def max_pool2d_dz_to_da(
 ) -> Images:
     """(18) with windows: da_ij sums the dz of the windows whose largest cell is (i, j); the first one, where several are.
 
-    dz (m, C, H', W'), a (m, C, H, W), da (m, C, H, W); first in row-major order, a NaN counting as the largest. With index
-    (m, C, H', W'), as `max_pool2d_forward` writes it, no cell is compared again, and of a only the shape matters: each dz goes
-    to the cell of its window that has the number, and nowhere if the image has no such cell.
+    dz (m, C, H', W'), a (m, C, H, W), da (m, C, H, W); first in row-major order, a NaN counting as the largest. Given an
+    index (m, C, H', W'), as `max_pool2d_forward` writes it, it compares no cells, and of a only the shape matters: each dz
+    goes to the cell of its window that has the number, and nowhere if the image has no such cell.
     """
     f, P = pair(size), pair(padding)
     S = f if stride is None else pair(stride)
