@@ -12,6 +12,8 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
+    where_above(t, u, yes, no)                    the same where neither is NaN
+    has_nan(t, u)                                 whether a lane of either is NaN; one vector each
     moved_down(t), moved_up(t)                    lane i is t's lane i + 1, or i - 1, round the ends; one vector
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
     first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
@@ -23,6 +25,7 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
 
 from typing import Any
 
+from llvmlite import ir
 from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
@@ -158,6 +161,25 @@ def where_larger(typing_context, t, u, yes, no):
         return builder.insert_value(args[2], builder.select(taken, yes, no), 0)
 
     return yes(t, t, yes, yes), generate
+
+
+@intrinsic
+def where_above(typing_context, t, u, yes, no):
+    def generate(context, builder, signature, args):
+        left, right, yes, no = (builder.extract_value(value, 0) for value in args)
+        return builder.insert_value(args[2], builder.select(builder.fcmp_ordered(">", right, left), yes, no), 0)
+
+    return yes(t, t, yes, yes), generate
+
+
+@intrinsic
+def has_nan(typing_context, t, u):
+    def generate(context, builder, signature, args):
+        unordered = builder.fcmp_unordered("uno", *(builder.extract_value(value, 0) for value in args))
+        bits = ir.IntType(t.lanes)
+        return builder.icmp_unsigned("!=", builder.bitcast(unordered, bits), bits(0))
+
+    return types.boolean(t, t), generate
 
 
 def _moved(t: Tile, first: int) -> Any:

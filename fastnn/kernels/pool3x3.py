@@ -5,13 +5,13 @@ and the next lane's even one. A row of cells is read once: as the last of a row 
 cell that is a window's largest has a number, 3 r + s. On the way back every cell of da is a sum over the windows around it,
 of whose dz those count whose number it has; what windows have for the row that they share with the next ones is carried on.
 
-Strips and groups of images are pool3x3_strips.py's. Addresses and sizes are as in pool_windows.py.
+Strips and pairs of images are pool3x3_strips.py's. Addresses and sizes are as in pool_windows.py.
 """
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lane_bytes import added_where_number, numbered, raised, where_number
-from fastnn.kernels.lanes import filled, load_lanes, moved_up, scaled, where_larger
+from fastnn.kernels.lanes import filled, has_nan, load_lanes, moved_up, scaled, where_above, where_larger
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, write_integer
 from fastnn.kernels.pool3x3_strips import by_strips, read_row, read_windows, write_row, write_windows
@@ -39,35 +39,58 @@ def forward_max(images: int, target: int, sizes: Sizes, P: Padding, low: float) 
 
 
 @shared
+def forward_max_index(images: int, target: int, index: int, sizes: Sizes, P: Padding, low: float) -> None:
+    """(16) z, and the number of the first of the largest cells of each window; low is minus infinity."""
+    by_strips(_find_down, (images, target, index), sizes, P, low)
+
+
+@shared
 def forward_avg(images: int, target: int, sizes: Sizes, P: Padding, share: float) -> None:
     """(15) z = share sum_rs a_rs for each window."""
     by_strips(_mean_down, (images, target), sizes, P, share)
 
 
 @inlined
-def _largest_down(cell, window, strip, places, shape, low):
-    nothing = filled(tile(low, 1, 1), low)
-    _pool_down(places[0] + cell, places[1] + window * element_size(low), strip, shape, nothing, larger, type(low)(1))
-
-
-@inlined
 def _mean_down(cell, window, strip, places, shape, share):
-    _pool_down(places[0] + cell, places[1] + window * element_size(share), strip, shape, tile(share, 1, 1), total, share)
-
-
-@inlined
-def _pool_down(cell, window, strip, shape, nothing, join, share):
-    """share times the join of each window's cells, for the rows of windows of a strip."""
+    (a, z), size, nothing = places, element_size(share), tile(share, 1, 1)
     for _ in range(shape[5][0]):
-        top = _joined_row(0, cell, strip, shape, nothing, join, share)
+        top = _joined(_cells(0, a + cell, strip, shape, nothing, share), total)
         for i in range(shape[2]):
-            middle = _joined_row(2 * i + 1, cell, strip, shape, nothing, join, share)
-            bottom = _joined_row(2 * i + 2, cell, strip, shape, nothing, join, share)
-            joined = scaled(join(join(top, middle), bottom), share)
-            write_windows(joined, window + i * shape[3] * element_size(share), strip, element_size(share))
+            middle = _joined(_cells(2 * i + 1, a + cell, strip, shape, nothing, share), total)
+            bottom = _joined(_cells(2 * i + 2, a + cell, strip, shape, nothing, share), total)
+            mean = scaled(_joined((top, middle, bottom), total), share)
+            write_windows(mean, z + (window + i * shape[3]) * size, strip, size)
             top = bottom
         cell += shape[5][1]
-        window += shape[5][2] * element_size(share)
+        window += shape[5][2]
+
+
+@inlined
+def _largest_down(cell, window, strip, places, shape, low):
+    (a, z), size, nothing = places, element_size(low), filled(tile(low, 1, 1), low)
+    for _ in range(shape[5][0]):
+        row = _cells(0, a + cell, strip, shape, nothing, low)
+        top, top_nan = _joined(row, larger), has_nan(row[0], row[1])
+        for i in range(shape[2]):
+            middle = _cells(2 * i + 1, a + cell, strip, shape, nothing, low)
+            bottom = _cells(2 * i + 2, a + cell, strip, shape, nothing, low)
+            bottom_nan = has_nan(bottom[0], bottom[1])
+            if top_nan or bottom_nan or has_nan(middle[0], middle[1]):
+                last = _joined(bottom, larger)
+                best = _joined((top, _joined(middle, larger), last), larger)
+            else:
+                last = _joined(bottom, above)
+                best = _joined((top, _joined(middle, above), last), above)
+            write_windows(best, z + (window + i * shape[3]) * size, strip, size)
+            top, top_nan = last, bottom_nan
+        cell += shape[5][1]
+        window += shape[5][2]
+
+
+@compiled
+def above(t, u):
+    """The larger of each two lanes, of which none is NaN: in one instruction, which `larger` takes three for."""
+    return where_above(t, u, u, t)
 
 
 @compiled
@@ -76,33 +99,32 @@ def _is_row(y, shape):
     return shape[4][0] <= y < shape[0] + shape[4][0]
 
 
-@compiled
-def _joined_row(y, cell, strip, shape, nothing, join, share):
-    """The join of the three cells of each window in row y of the padded image."""
+@inlined
+def _cells(y, cell, strip, shape, nothing, zero):
+    """The three cells of each window in row y of the padded image: two with all of its cells, and the second half again."""
     if not _is_row(y, shape):
-        return nothing
-    first, second, third = read_row(cell + y * shape[1] * element_size(share), strip, nothing, share)
-    return join(join(first, second), third)
+        return nothing, nothing, nothing
+    return read_row(cell + y * shape[1] * element_size(zero), strip, nothing, zero)
 
 
-@shared
-def forward_max_index(images: int, target: int, index: int, sizes: Sizes, P: Padding, low: float) -> None:
-    """(16) z, and the number of the first of the largest cells of each window; low is minus infinity."""
-    by_strips(_find_down, (images, target, index), sizes, P, low)
+@compiled
+def _joined(cells, join):
+    return join(join(cells[0], cells[1]), cells[2])
+
+
+# The largest cells' numbers ------------------------------------------------------------------------------------------
 
 
 @inlined
 def _find_down(cell, window, strip, places, shape, low):
-    (a, z, index), size, begin = places, element_size(low), _first_columns(strip, shape[4][1], low)
+    (a, z, index), size = places, element_size(low)
+    begin, nothing = _first_columns(strip, shape[4][1], low), filled(tile(low, 1, 1), low)
     for _ in range(shape[5][0]):
-        top = _largest_in_row(0, a + cell, strip, shape, begin, low)
+        top = _top(a + cell, strip, shape, begin, nothing, low)
         for i in range(shape[2]):
-            middle = _largest_in_row(2 * i + 1, a + cell, strip, shape, begin, low)
-            bottom = _largest_in_row(2 * i + 2, a + cell, strip, shape, begin, low)
-            best, number = _found(top, middle, bottom, shape[4][0] - 2 * i)
+            best, number, top = _found(i, top, a + cell, strip, shape, begin, nothing, low)
             write_windows(best, z + (window + i * shape[3]) * size, strip, size)
             write_windows(number, index + window + i * shape[3], strip, 1)
-            top = bottom
         cell += shape[5][1]
         window += shape[5][2]
 
@@ -110,7 +132,7 @@ def _find_down(cell, window, strip, places, shape, low):
 @inlined
 def _first_columns(strip, padding, zero):
     """Which column of each window is the first that is not padding: `padding` in the lanes of an image's first windows."""
-    cells, windows, _, _ = strip
+    cells, windows, _ = strip
     begin, place = numbered(tile(zero, 1, 1), 0), on_stack(1, 0.0)
     if cells[0][1] > 0:
         write_integer(padding * 0x0101010101010101, place)
@@ -120,27 +142,57 @@ def _first_columns(strip, padding, zero):
 
 
 @inlined
-def _largest_in_row(y, cell, strip, shape, begin, low):
-    """Of row y of the padded image, each window's largest cell and its column; the first one, where several are."""
-    nothing = filled(tile(low, 1, 1), low)
-    if not _is_row(y, shape):
-        return nothing, begin
-    first, second, third = read_row(cell + y * shape[1] * element_size(low), strip, nothing, low)
-    column = where_larger(first, second, numbered(nothing, 1), begin)
-    best = larger(first, second)
-    return larger(best, third), where_larger(best, third, numbered(nothing, 2), column)
+def _top(cell, strip, shape, begin, nothing, low):
+    """Of row 0 of the padded image, each window's largest cell and its column, and whether there is a NaN."""
+    cells = _cells(0, cell, strip, shape, nothing, low)
+    best, column = _largest(cells, begin, where_larger_of)
+    return best, column, has_nan(cells[0], cells[1])
+
+
+@inlined
+def _found(i, top, cell, strip, shape, begin, nothing, low):
+    """Of row i of windows the largest cells and their numbers; and for the next row what `_top` is for the first."""
+    middle = _cells(2 * i + 1, cell, strip, shape, nothing, low)
+    bottom = _cells(2 * i + 2, cell, strip, shape, nothing, low)
+    missing, nan = shape[4][0] - 2 * i, has_nan(bottom[0], bottom[1])
+    if top[2] or nan or has_nan(middle[0], middle[1]):
+        best, number, last, column = _largest_of_rows(top, middle, bottom, missing, begin, where_larger_of)
+    else:
+        best, number, last, column = _largest_of_rows(top, middle, bottom, missing, begin, where_above_of)
+    return best, number, (last, column, nan)
 
 
 @compiled
-def _found(top, middle, bottom, missing):
-    """Of each window the largest cell and its number, from those of its rows; so many of the first ones are padding."""
-    in_middle, in_bottom = raised(middle[1], 3), raised(bottom[1], 6)
+def where_larger_of(t, u, yes, no):
+    return where_larger(t, u, yes, no)
+
+
+@compiled
+def where_above_of(t, u, yes, no):
+    return where_above(t, u, yes, no)
+
+
+@inlined
+def _largest(cells, begin, where):
+    """Of a row of cells each window's largest and its column; the first one, where several are."""
+    first, second, third = cells
+    best, column = where(first, second, second, first), where(first, second, numbered(first, 1), begin)
+    return where(best, third, third, best), where(best, third, numbered(first, 2), column)
+
+
+@inlined
+def _largest_of_rows(top, middle, bottom, missing, begin, where):
+    """Of each window the largest cell and its number, and that of its last row and its column.
+
+    So many of the first rows are padding: it has no largest cells.
+    """
+    (best, column), (last, last_column) = _largest(middle, begin, where), _largest(bottom, begin, where)
+    number, last_number = raised(column, 3), raised(last_column, 6)
     if missing >= 2:
-        return bottom[0], in_bottom
-    best, number = middle[0], in_middle
+        return last, last_number, last, last_column
     if missing <= 0:
-        best, number = larger(top[0], best), where_larger(top[0], best, number, top[1])
-    return larger(best, bottom[0]), where_larger(best, bottom[0], in_bottom, number)
+        number, best = where(top[0], best, number, top[1]), where(top[0], best, best, top[0])
+    return where(best, last, last, best), where(best, last, last_number, number), last, last_column
 
 
 # Backward ------------------------------------------------------------------------------------------------------------
@@ -167,16 +219,14 @@ def backward_avg(gradients: int, target: int, sizes: Sizes, P: Padding, share: f
 @inlined
 def _search_down(cell, window, strip, places, shape, low):
     dz, a, da = places
-    begin, nothing, size = _first_columns(strip, shape[4][1], low), tile(low, 1, 1), element_size(low)
+    begin, zeros, size = _first_columns(strip, shape[4][1], low), tile(low, 1, 1), element_size(low)
+    nothing = filled(zeros, low)
     for _ in range(shape[5][0]):
-        carried, top = (nothing, nothing, nothing), _largest_in_row(0, a + cell, strip, shape, begin, low)
+        carried, top = (zeros, zeros, zeros), _top(a + cell, strip, shape, begin, nothing, low)
         for i in range(shape[2]):
-            middle = _largest_in_row(2 * i + 1, a + cell, strip, shape, begin, low)
-            bottom = _largest_in_row(2 * i + 2, a + cell, strip, shape, begin, low)
-            _, number = _found(top, middle, bottom, shape[4][0] - 2 * i)
-            amount = read_windows(nothing, dz + (window + i * shape[3]) * size, strip, size)
+            _, number, top = _found(i, top, a + cell, strip, shape, begin, nothing, low)
+            amount = read_windows(zeros, dz + (window + i * shape[3]) * size, strip, size)
             carried = _put_windows(i, amount, number, carried, da + cell, strip, shape, low)
-            top = bottom
         _put_last(carried, da + cell, strip, shape, low)
         cell += shape[5][1]
         window += shape[5][2]
