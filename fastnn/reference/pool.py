@@ -63,7 +63,7 @@ def max_pool2d_dz_to_da(
     if index is not None:
         shapes.check_pool2d_index(index.shape, dz.shape, f)
     da = shapes.result(out, a.shape, a.dtype)
-    number = largest(a, f, S, P) if index is None else index
+    number = largest(a, f, S, P) if index is None else index.astype(np.intp)
     r, s = np.divmod(number, f[1])
     n, c, i, j = np.ogrid[tuple(slice(size) for size in dz.shape)]
     scattered = np.zeros_like(padded(a, P))
