@@ -12,7 +12,7 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
-    where_above(t, u, yes, no)                    the same where neither is NaN
+    where_above(t, u, yes, no)                    the same where u is not NaN
     has_nan(t, u)                                 whether a lane of either is NaN; one vector each
     moved_down(t), moved_up(t)                    lane i is t's lane i + 1, or i - 1, round the ends; one vector
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each

@@ -69,27 +69,25 @@ def _mean_down(cell, window, strip, places, shape, share):
 def _largest_down(cell, window, strip, places, shape, low):
     (a, z), size, nothing = places, element_size(low), filled(tile(low, 1, 1), low)
     for _ in range(shape[5][0]):
-        row = _cells(0, a + cell, strip, shape, nothing, low)
-        top, top_nan = _joined(row, larger), has_nan(row[0], row[1])
+        top = _joined(_cells(0, a + cell, strip, shape, nothing, low), larger)
         for i in range(shape[2]):
             middle = _cells(2 * i + 1, a + cell, strip, shape, nothing, low)
             bottom = _cells(2 * i + 2, a + cell, strip, shape, nothing, low)
-            bottom_nan = has_nan(bottom[0], bottom[1])
-            if top_nan or bottom_nan or has_nan(middle[0], middle[1]):
+            if has_nan(middle[0], middle[1]) or has_nan(bottom[0], bottom[1]):
                 last = _joined(bottom, larger)
                 best = _joined((top, _joined(middle, larger), last), larger)
             else:
                 last = _joined(bottom, above)
                 best = _joined((top, _joined(middle, above), last), above)
             write_windows(best, z + (window + i * shape[3]) * size, strip, size)
-            top, top_nan = last, bottom_nan
+            top = last
         cell += shape[5][1]
         window += shape[5][2]
 
 
 @compiled
 def above(t, u):
-    """The larger of each two lanes, of which none is NaN: in one instruction, which `larger` takes three for."""
+    """The larger of each two lanes; NaN where t is, which u must not be: one instruction, where `larger` takes three."""
     return where_above(t, u, u, t)
 
 
@@ -143,10 +141,8 @@ def _first_columns(strip, padding, zero):
 
 @inlined
 def _top(cell, strip, shape, begin, nothing, low):
-    """Of row 0 of the padded image, each window's largest cell and its column, and whether there is a NaN."""
-    cells = _cells(0, cell, strip, shape, nothing, low)
-    best, column = _largest(cells, begin, where_larger_of)
-    return best, column, has_nan(cells[0], cells[1])
+    """Of row 0 of the padded image, each window's largest cell and its column."""
+    return _largest(_cells(0, cell, strip, shape, nothing, low), begin, where_larger_of)
 
 
 @inlined
@@ -154,12 +150,10 @@ def _found(i, top, cell, strip, shape, begin, nothing, low):
     """Of row i of windows the largest cells and their numbers; and for the next row what `_top` is for the first."""
     middle = _cells(2 * i + 1, cell, strip, shape, nothing, low)
     bottom = _cells(2 * i + 2, cell, strip, shape, nothing, low)
-    missing, nan = shape[4][0] - 2 * i, has_nan(bottom[0], bottom[1])
-    if top[2] or nan or has_nan(middle[0], middle[1]):
-        best, number, last, column = _largest_of_rows(top, middle, bottom, missing, begin, where_larger_of)
-    else:
-        best, number, last, column = _largest_of_rows(top, middle, bottom, missing, begin, where_above_of)
-    return best, number, (last, column, nan)
+    missing = shape[4][0] - 2 * i
+    if has_nan(middle[0], middle[1]) or has_nan(bottom[0], bottom[1]):
+        return _largest_of_rows(top, middle, bottom, missing, begin, where_larger_of)
+    return _largest_of_rows(top, middle, bottom, missing, begin, where_above_of)
 
 
 @compiled
@@ -182,17 +176,17 @@ def _largest(cells, begin, where):
 
 @inlined
 def _largest_of_rows(top, middle, bottom, missing, begin, where):
-    """Of each window the largest cell and its number, and that of its last row and its column.
+    """Of each window the largest cell and its number, and what `_top` has, of its last row.
 
-    So many of the first rows are padding: it has no largest cells.
+    So many of its first rows are padding, which has no largest cells.
     """
     (best, column), (last, last_column) = _largest(middle, begin, where), _largest(bottom, begin, where)
     number, last_number = raised(column, 3), raised(last_column, 6)
     if missing >= 2:
-        return last, last_number, last, last_column
+        return last, last_number, (last, last_column)
     if missing <= 0:
         number, best = where(top[0], best, number, top[1]), where(top[0], best, best, top[0])
-    return where(best, last, last, best), where(best, last, last_number, number), last, last_column
+    return where(best, last, last, best), where(best, last, last_number, number), (last, last_column)
 
 
 # Backward ------------------------------------------------------------------------------------------------------------
