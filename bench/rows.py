@@ -259,7 +259,10 @@ CONVOLUTION = [
 ]
 POOL = [  # the pools of T5 at batches of 32 and 128, and of T7, and the same images under the other common window
     PoolRow(operation, *shape, *window)
-    for operation in ("max_forward", "max_dz_to_da", "avg_forward", "avg_dz_to_da")
+    for operation in (
+        *("max_forward_index", "max_dz_to_da_index", "max_forward", "max_dz_to_da"),  # PyTorch's always have the index
+        *("avg_forward", "avg_dz_to_da"),
+    )
     for window in ((2, 2), (3, 2))
     for shape in ((32, 6, 24, 24), (128, 6, 24, 24), (32, 16, 8, 8), (128, 16, 8, 8), (32, 32, 28, 28), (32, 64, 10, 10))
 ]

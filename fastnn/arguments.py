@@ -28,10 +28,13 @@ FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 
 @dataclass(frozen=True)
 class ArrayKind:
-    """An array parameter: its number of dimensions (None: from `least` to `most`); whether 1-D integer labels will do."""
+    """An array parameter: its number of dimensions (None: from `least` to `most`); whether 1-D integer labels will do, or
+    bytes are what it holds.
+    """
 
     ndim: int | None
     labels: bool = False
+    bytes: bool = False
     least: int = 0
     most: int = 64  # as many as NumPy has
 
@@ -55,6 +58,7 @@ Vector = Annotated[NDArray[np.floating], ArrayKind(1)]
 Matrix = Annotated[NDArray[np.floating], ArrayKind(2)]
 Matrices = Annotated[NDArray[np.floating], ArrayKind(None, least=2, most=3)]
 Images = Annotated[NDArray[np.floating], ArrayKind(4)]
+Index = Annotated[NDArray[np.uint8], ArrayKind(4, bytes=True)]
 Target = Annotated[NDArray[np.floating | np.integer], ArrayKind(2, labels=True)]
 Pair = Annotated[int | tuple[int, int], PairKind()]
 Activation = Annotated[str, ActivationKind()]
@@ -184,10 +188,13 @@ class Contract:
         for name, fact in given.items():
             kind = self.kinds[name]
             labels = kind.labels and fact.dtype.kind in "iu" and fact.dtype.isnative
-            if not labels and not _is_float(fact.dtype):
+            if kind.bytes:
+                if fact.dtype != np.uint8:
+                    raise TypeError(f"{self.name}: {name}: expected dtype uint8, got {fact.dtype}")
+            elif not labels and not _is_float(fact.dtype):
                 wanted = "float32, float64 or integer labels" if kind.labels else "float32 or float64"
                 raise TypeError(f"{self.name}: {name}: expected dtype {wanted}, got {fact.dtype}")
-            if not labels:
+            elif not labels:
                 expected = expected or (name, fact.dtype)
                 if fact.dtype != expected[1]:
                     raise TypeError(f"{self.name}: {name}: expected {expected[1]} like {expected[0]}, got {fact.dtype}")

@@ -88,7 +88,7 @@ def forward(net, x, workspace):
         first = number * rows
         x_slice = address(inputs) + first * header[plan.INPUT] * size
         frame = (address(net.table), m, x_slice, address(net.parameters), base + batch, local, scratch, base)
-        forward_at(frame, first, min(rows, m - first), 0, zero)
+        forward_at(frame, first, min(rows, m - first), 0, 0, zero)
         if number == 0:
             place = result(frame, header[plan.LAYERS], 0, zero)
     begin = (place - address(workspace)) // size

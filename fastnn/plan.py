@@ -34,14 +34,17 @@ Table = NDArray[np.int64]
 LAYERS, INPUT, OUTPUT, PARAMETERS, LOSS, BATCH, SLICE, ROWS, PARTIAL, FIRST, X_PLACE, X_KEPT, SCRATCH, BLOCKS = range(14)
 
 # A layer: what it is; its parameters, SUMMED being 1 where their gradient is summed slice by slice; where its results are;
-# whether it is narrow, and where its inputs are in blocks then.
+# whether it is narrow, and where its inputs are in blocks then; of a max pool INDEXED is 1 where its way forward keeps which
+# cells were the largest for the way back.
 # GEOMETRY stands for C, H, W, K, H', W', f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w, groups and algorithm.
 KIND, G, N_IN, N_OUT, RATE, SEED = range(6)
 THETA, COUNT, SUMMED, PARTIAL_PLACE = range(6, 10)
 A_PLACE, A_KEPT, Z_PLACE, Z_KEPT, D_PLACE, D_KEPT = range(10, 16)
 NARROW, BLOCKS_PLACE = range(16, 18)
-GEOMETRY = 18
+INDEXED, INDEX_PLACE = range(18, 20)
+GEOMETRY = 20
 NUMBERS = 16  # of a geometry
+WINDOW = slice(GEOMETRY + 6, GEOMETRY + 8)  # f_h, f_w
 
 WIDTH = GEOMETRY + NUMBERS  # of a row
 
@@ -135,7 +138,7 @@ KINDS: dict[type[Layer], tuple[int, Callable[[Any], tuple[int, ...]]]] = {
 
 
 def _place_results(rows: Table) -> None:
-    """z and a of every layer, and a^[0]. a is written over z where the way back needs only a."""
+    """z and a of every layer, and a^[0], and indices. a is written over z where the way back needs only a."""
     header = rows[0]
     header[X_KEPT] = len(rows) > 1 and _whole(rows[1])
     header[X_PLACE] = _take(header, header[X_KEPT], header[INPUT])
@@ -147,6 +150,8 @@ def _place_results(rows: Table) -> None:
         row[Z_KEPT], row[Z_PLACE] = row[A_KEPT], row[A_PLACE]
         if row[G] in NEEDS_Z:
             row[Z_KEPT], row[Z_PLACE] = 0, _take(header, 0, size)
+        if row[KIND] == MAX_POOL and number > header[FIRST] and math.prod(row[WINDOW].tolist()) <= shapes.MOST_INDEXED:
+            row[INDEXED], row[INDEX_PLACE] = 1, _take(header, 0, -(-row[N_OUT] // 4))  # a byte each; elements have 4 or 8
         if row[NARROW] and not rows[number - 1, NARROW]:
             row[BLOCKS_PLACE] = _take(header, 0, 1 + row[N_IN])
 
@@ -195,7 +200,7 @@ def operations(rows: Table) -> float:
     """Floating-point operations of a training step for one sample, but for what is not a product."""
     terms = 0
     for row in rows[1:]:
-        K, C, groups, window = row[GEOMETRY + 3], row[GEOMETRY], row[GEOMETRY + 14], row[GEOMETRY + 6 : GEOMETRY + 8]
+        K, C, groups, window = row[GEOMETRY + 3], row[GEOMETRY], row[GEOMETRY + 14], row[WINDOW]
         if row[KIND] == DENSE:
             terms += row[N_IN] * row[N_OUT]
         elif row[KIND] in (CONV, TRANSPOSED):

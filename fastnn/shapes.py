@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 Shape = tuple[int, ...]
 
 LARGEST = 2**31  # of a stride, a padding, a window or a dilation: beyond it n + 2P or D (f - 1) could overflow
+MOST_INDEXED = 256  # cells of a window that a byte can tell apart
 ADJACENT = (1, 1)  # the dilation of a pooling window: none
 ROW_SUM = "y: expected rows that sum to one"
 LABEL_RANGE = "y: expected labels from 0 to k - 1, where z is (m, k)"
@@ -201,6 +202,14 @@ def check_pool2d_dz(dz: Shape, a: Shape, f: Shape, S: Shape, P: Shape) -> None:
     """dz has the shape of the pooled a."""
     if dz != pool2d_a(a, f, S, P):
         raise ValueError("dz: expected shape (m, C, H', W'), where a is (m, C, H, W) and H' = (H + 2P - size) // S + 1")
+
+
+def check_pool2d_index(index: Shape, pooled: Shape, f: Shape) -> None:
+    """A byte for each window says which of its cells is the largest."""
+    if index != pooled:
+        raise ValueError("index: expected shape (m, C, H', W'), where a is (m, C, H, W) and H' = (H + 2P - size) // S + 1")
+    if max(f) > MOST_INDEXED or f[0] * f[1] > MOST_INDEXED:
+        raise ValueError("index: expected none where a window has more than 256 cells")
 
 
 # Activations, costs and updates --------------------------------------------------------------------------------------

@@ -50,6 +50,22 @@ def lenet(**settings):
     )
 
 
+def pools(**settings):
+    """(2, 14, 13) -> 3: max pools by windows of each kind, one of them before all parameters."""
+    return Sequential(
+        MaxPool2D(1),
+        Conv2D(3, 2, activation="relu"),
+        MaxPool2D(2),
+        Conv2D(4, 3, padding=1),
+        MaxPool2D(3, 2, 1),
+        MaxPool2D(2, 1),
+        Flatten(),
+        Dense(3),
+        input_shape=(2, 14, 13),
+        **settings,
+    )
+
+
 def samples(model, n, loss="softmax_cross_entropy", seed=1):
     """x (n, *input_shape), and a y that the loss takes: labels, or numbers in (0, 1)."""
     rng = np.random.default_rng(seed)

@@ -61,7 +61,7 @@ def test_docstring_states_shapes(name):
 
 @EVERY_KERNEL
 def test_parameters(name):
-    """At most seven up to `out`; it and what follows are optional, and what follows is not an array."""
+    """At most seven up to `out`; it and what follows are optional, and what follows is an array only if it may be None."""
     parameters = inspect.signature(getattr(kernels, name)).parameters
     names = list(parameters)
     last = names.index("out") if "out" in names else len(names) - 1
@@ -71,4 +71,4 @@ def test_parameters(name):
     contract = Contract(getattr(reference, name).__wrapped__)
     for later in names[last + 1 :]:
         assert parameters[later].default is not inspect.Parameter.empty
-        assert later not in contract.arrays
+        assert later not in contract.arrays or parameters[later].default is None

@@ -7,8 +7,10 @@ import sys
 import numpy as np
 import pytest
 from guarded import guarded
+from networks import batch, pools
+from numba import njit
 
-from fastnn import kernels, reference
+from fastnn import jit, kernels, plan, reference, shapes
 
 DTYPES = (np.float32, np.float64)
 NAMES = ("max_pool2d_forward", "max_pool2d_dz_to_da", "avg_pool2d_forward", "avg_pool2d_dz_to_da")
@@ -23,7 +25,10 @@ def images(rng, shape, dtype):
 
 
 def check(a, f, S, P, place=lambda array: array):
-    """The four kernels beside the reference; their arrays lie where `place` puts them. Sums of small integers are exact."""
+    """The four kernels beside the reference, and those with an index; their arrays lie where `place` puts them.
+
+    Sums of small integers are exact.
+    """
     f, S, P = (tuple(map(int, np.broadcast_to(value, 2))) for value in (f, S, P))
     z = reference.max_pool2d_forward(a, f, S, P)
     dz = np.arange(1, z.size + 1, dtype=a.dtype).reshape(z.shape) % 11
@@ -35,6 +40,24 @@ def check(a, f, S, P, place=lambda array: array):
         getattr(kernels, name)(*map(place, arguments), f, S, P, out=out)
         close = 4 * f[0] * f[1] * np.finfo(a.dtype).eps if name.startswith("avg") else 0
         np.testing.assert_allclose(out, expected, rtol=close, atol=close * 11, err_msg=f"{name} {a.shape} {f} {S} {P}")
+    check_index(a, dz, (f, S, P), place)
+
+
+def check_index(a, dz, windows, place):
+    """The way forward that writes an index and the way back that reads it, beside those without; and any bytes for one."""
+    z, index = place(np.full_like(dz, 99)), place(np.full(dz.shape, 99, np.uint8))
+    expected = np.full(dz.shape, 98, np.uint8)
+    assert kernels.max_pool2d_forward(place(a), *windows, z, index) is z
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(z, reference.max_pool2d_forward(a, *windows, index=expected))
+    np.testing.assert_array_equal(index, expected, err_msg=f"{a.shape} {windows}")
+    nothing, da = np.full_like(a, np.nan), place(np.full_like(a, 99))  # of which only the shape matters
+    kernels.max_pool2d_dz_to_da(place(dz), nothing, *windows, da, index)
+    np.testing.assert_array_equal(da, reference.max_pool2d_dz_to_da(dz, a, *windows))
+    cells = np.prod(windows[0])
+    index[...] = np.random.default_rng(0).choice([*range(cells), cells, 255], index.shape)
+    kernels.max_pool2d_dz_to_da(place(dz), nothing, *windows, da, index)
+    np.testing.assert_array_equal(da, reference.max_pool2d_dz_to_da(dz, nothing, *windows, index=index))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -106,6 +129,42 @@ def test_places_beyond_the_integers_of_float32():
     covered = W // 7 * 7
     assert np.array_equal(da[..., :covered], a[..., :covered])
     assert not da[..., covered:].any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_steps_by_an_index(dtype, monkeypatch):
+    """The same bits as without; the first layer's pool, whose da nobody asks for, keeps none."""
+    found = []
+    for most in (256, 0):
+        monkeypatch.setattr(shapes, "MOST_INDEXED", most)
+        model = pools(seed=1, dtype=dtype)
+        net = model.compiled("mean_squared_error")
+        assert net.table[1:, plan.INDEXED].tolist() == [0, 0, most > 0, 0, most > 0, most > 0, 0]
+        for m in (1, 7, 130):
+            x, y = batch(model, m, "mean_squared_error")
+            space = jit.workspace(net, m)
+            space[:] = np.nan
+            found.append((most, jit.gradient(net, x, y, space), model.gradients.tobytes()))
+    assert [step[1:] for step in found[:3]] == [step[1:] for step in found[3:]]
+
+
+@njit
+def both_ways(a, dz, index):
+    """With the index by name and by place."""
+    z = kernels.max_pool2d_forward(a, 2, index=index)
+    da = kernels.max_pool2d_dz_to_da(dz, a, 2, None, 0, None, index)
+    return z, da
+
+
+def test_index_in_njit():
+    rng = np.random.default_rng(0)
+    a, dz = rng.uniform(-1, 1, (2, 3, 4, 6)), rng.uniform(-1, 1, (2, 3, 2, 3))
+    index = np.empty(dz.shape, np.uint8)
+    z, da = both_ways(a, dz, index)
+    assert np.array_equal(z, reference.max_pool2d_forward(a, 2))
+    assert np.array_equal(da, reference.max_pool2d_dz_to_da(dz, a, 2))
+    with pytest.raises(ValueError, match="index: expected shape"):
+        both_ways(a, dz, index[:1])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")

@@ -85,7 +85,7 @@ def image_gradient(
             windows_summed(algorithm, turned, taps, dz, (weights, scratch, 0, IDENTITY), out, room, zero)
 
 
-@shared
+@tiled
 def _by_tiles(
     algorithm: int, sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float
 ) -> Pair:

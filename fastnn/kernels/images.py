@@ -15,7 +15,7 @@ from fastnn.kernels.conv import da_bytes, dtheta_bytes, forward_bytes, forward_g
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import at
 from fastnn.kernels.memory import element_size, read_integers, write
-from fastnn.kernels.pool_loops import avg_at, avg_back_at, max_at, max_back_at
+from fastnn.kernels.pool_loops import avg_at, avg_back_at, max_at, max_back_at, max_index_at, max_index_back_at
 from fastnn.kernels.shared import shared, tiled
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.theta_gradient import bias_gradient
@@ -140,20 +140,24 @@ def pooled(geometry, m):
 
 
 @compiled
-def pool_at(kind, geometry, m, a, z, zero):
-    """(15), (16) with windows."""
+def pool_at(kind, geometry, m, a, z, index, zero):
+    """(15), (16) with windows; the index of a max pool, unless its address is 0."""
     sizes, windows = pooled(geometry, m)
-    if kind == plan.MAX_POOL:
-        max_at(a, z, sizes, windows, zero)
-    else:
+    if kind != plan.MAX_POOL:
         avg_at(a, z, sizes, windows, zero)
+    elif index != 0:
+        max_index_at(a, z, index, sizes, windows, zero)
+    else:
+        max_at(a, z, sizes, windows, zero)
 
 
 @compiled
-def pool_back_at(kind, geometry, m, dz, a, da, zero):
-    """(18), (19) with windows."""
+def pool_back_at(kind, geometry, m, dz, a, index, da, zero):
+    """(18), (19) with windows, by the index of a max pool, unless its address is 0."""
     sizes, windows = pooled(geometry, m)
-    if kind == plan.MAX_POOL:
-        max_back_at(dz, a, da, sizes, windows, zero)
-    else:
+    if kind != plan.MAX_POOL:
         avg_back_at(dz, da, sizes, windows, zero)
+    elif index != 0:
+        max_index_back_at(dz, index, da, sizes, windows, zero)
+    else:
+        max_back_at(dz, a, da, sizes, windows, zero)

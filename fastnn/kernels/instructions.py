@@ -19,10 +19,13 @@ class Code:
     def __init__(self, builder: Any, t: Tile, count_type: types.Type = types.none, count: Any = None) -> None:
         self.builder, self.t = builder, t
         self.mask: Any = None if count_type == types.none else self._mask(count)
-        self.fma = self.function("fmuladd", t.vector, [t.vector] * 3)
+
+    @property
+    def fma(self) -> Any:
+        return self.function("fmuladd", self.t.vector, [self.t.vector] * 3)
 
     def function(self, name: str, result: ir.Type, arguments: list[ir.Type], suffix: str = "") -> Any:
-        kind = f"v{self.t.lanes}f{8 * self.t.size}"
+        kind = f"v{self.t.lanes}{'i' if self.t.size == 1 else 'f'}{8 * self.t.size}"
         signature = ir.FunctionType(result, arguments)
         return cgutils.get_or_insert_function(self.builder.module, signature, f"llvm.{name}.{kind}{suffix}")
 

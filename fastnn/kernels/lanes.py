@@ -12,7 +12,8 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
-    where_equal(t, u, yes, no)                    lane by lane: yes where t == u, else no; one vector each
+    where_above(t, u, yes, no)                    the same where u is not NaN
+    has_nan(t, u)                                 whether a lane of either is NaN; one vector each
     moved_down(t), moved_up(t)                    lane i is t's lane i + 1, or i - 1, round the ends; one vector
     moved_in(t, u)                                lane i is t's lane i + 1, the last one u's first; one vector each
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
@@ -160,19 +161,28 @@ def where_larger(typing_context, t, u, yes, no):
         left, right, yes, no = (builder.extract_value(value, 0) for value in args)
         larger = builder.fcmp_unordered(">", right, left)  # true for a NaN on either side
         taken = builder.and_(larger, builder.fcmp_ordered("ord", left, left))
-        return builder.insert_value(args[0], builder.select(taken, yes, no), 0)
+        return builder.insert_value(args[2], builder.select(taken, yes, no), 0)
 
-    return t(t, t, t, t), generate
+    return yes(t, t, yes, yes), generate
 
 
 @intrinsic
-def where_equal(typing_context, t, u, yes, no):
+def where_above(typing_context, t, u, yes, no):
     def generate(context, builder, signature, args):
         left, right, yes, no = (builder.extract_value(value, 0) for value in args)
-        equal = builder.fcmp_ordered("==", left, right)
-        return builder.insert_value(args[0], builder.select(equal, yes, no), 0)
+        return builder.insert_value(args[2], builder.select(builder.fcmp_ordered(">", right, left), yes, no), 0)
 
-    return t(t, t, t, t), generate
+    return yes(t, t, yes, yes), generate
+
+
+@intrinsic
+def has_nan(typing_context, t, u):
+    def generate(context, builder, signature, args):
+        unordered = builder.fcmp_unordered("uno", *(builder.extract_value(value, 0) for value in args))
+        bits = ir.IntType(t.lanes)
+        return builder.icmp_unsigned("!=", builder.bitcast(unordered, bits), bits(0))
+
+    return types.boolean(t, t), generate
 
 
 def _moved(t: Tile, first: int) -> Any:

@@ -17,8 +17,11 @@ from fastnn.kernels.shared import shared
 
 
 @shared(flushes=True)
-def forward_at(frame: Frame, first: int, rows: int, seed: int, zero: float) -> None:
-    """(2), (3), (15), (16) a^[0] -> a^[L]. A seed other than 0 draws what dropout leaves out; 0 leaves out nothing."""
+def forward_at(frame: Frame, first: int, rows: int, seed: int, returns: int, zero: float) -> None:
+    """(2), (3), (15), (16) a^[0] -> a^[L]. A seed other than 0 draws what dropout leaves out; 0 leaves out nothing.
+
+    Where the way back follows, `returns` is not 0, and what only that needs is kept.
+    """
     table = frame[0]
     for number in range(1, row_of(table, 0)[plan.LAYERS] + 1):
         layer = row_of(table, number)
@@ -39,7 +42,8 @@ def forward_at(frame: Frame, first: int, rows: int, seed: int, zero: float) -> N
             threshold = layer[plan.RATE] if seed != 0 else 0
             dropout_at(a, out, rows * layer[plan.N_OUT], threshold, layer[plan.SEED] + seed, first * layer[plan.N_OUT], zero)
         else:
-            pool_at(kind, address_of_geometry(table, number), rows, a, out, zero)
+            index = kept(frame, layer[plan.INDEX_PLACE], 0, 0, 0, zero) if returns * layer[plan.INDEXED] != 0 else 0
+            pool_at(kind, address_of_geometry(table, number), rows, a, out, index, zero)
         if layer[plan.G] != IDENTITY:
             activate(layer[plan.G], z, out, rows * layer[plan.N_OUT], zero)
 
@@ -78,7 +82,8 @@ def backward_at(frame: Frame, first: int, rows: int, seed: int, partial: int, ze
             threshold = layer[plan.RATE] if seed != 0 else 0
             dropout_at(dz, da, count, threshold, layer[plan.SEED] + seed, first * layer[plan.N_OUT], zero)
         else:
-            pool_back_at(kind, address_of_geometry(table, number), rows, dz, input_, da, zero)
+            index = kept(frame, layer[plan.INDEX_PLACE], 0, 0, 0, zero) if layer[plan.INDEXED] != 0 else 0
+            pool_back_at(kind, address_of_geometry(table, number), rows, dz, input_, index, da, zero)
 
 
 @compiled

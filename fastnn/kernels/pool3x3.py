@@ -1,25 +1,19 @@
 """Pooling by windows of 3 x 3 with strides of 2: a strip of windows at a time, down the rows of an image.
 
 Lane l of a vector belongs to window j + l. Its cells in a row are the even and the odd ones of two vectors of neighbours,
-and the next lane's even one. A row of cells is read once: as the last of a row of windows and the first of the next. On the
-way back every cell of da is a sum over the windows around it, of whose dz those count whose first largest cell it is; what
-windows have for the row that they share with the next ones is carried on.
+and the next lane's even one. A row of cells is read once: as the last of a row of windows and the first of the next. The
+cell that is a window's largest has a number, 3 r + s. On the way back every cell of da is a sum over the windows around it,
+of whose dz those count whose number it has; what windows have for the row that they share with the next ones is carried on.
 
-Strips and groups of images are pool3x3_strips.py's. Addresses and sizes are as in pool_windows.py.
+Strips and pairs of images are pool3x3_strips.py's. Addresses and sizes are as in pool_windows.py.
 """
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled, inlined
-from fastnn.kernels.lanes import (
-    filled,
-    load_lanes,
-    moved_up,
-    scaled,
-    where_equal,
-    where_larger,
-)
+from fastnn.kernels.lane_bytes import added_where_number, numbered, raised, where_number
+from fastnn.kernels.lanes import filled, has_nan, load_lanes, moved_up, scaled, where_above, where_larger
 from fastnn.kernels.layout import on_stack
-from fastnn.kernels.memory import element_size, write
+from fastnn.kernels.memory import element_size, write_integer
 from fastnn.kernels.pool3x3_strips import by_strips, read_row, read_windows, write_row, write_windows
 from fastnn.kernels.pool_windows import larger, total
 from fastnn.kernels.shared import tiled
@@ -45,35 +39,56 @@ def forward_max(images: int, target: int, sizes: Sizes, P: Padding, low: float) 
 
 
 @tiled
+def forward_max_index(images: int, target: int, index: int, sizes: Sizes, P: Padding, low: float) -> None:
+    """(16) z, and the number of the first of the largest cells of each window; low is minus infinity."""
+    by_strips(_find_down, (images, target, index), sizes, P, low)
+
+
+@tiled
 def forward_avg(images: int, target: int, sizes: Sizes, P: Padding, share: float) -> None:
     """(15) z = share sum_rs a_rs for each window."""
     by_strips(_mean_down, (images, target), sizes, P, share)
 
 
 @inlined
-def _largest_down(cell, window, strip, places, shape, low):
-    nothing = filled(tile(low, 1, 1), low)
-    _pool_down(places[0] + cell, places[1] + window, strip, shape, nothing, larger, type(low)(1))
-
-
-@inlined
 def _mean_down(cell, window, strip, places, shape, share):
-    _pool_down(places[0] + cell, places[1] + window, strip, shape, tile(share, 1, 1), total, share)
-
-
-@inlined
-def _pool_down(cell, window, strip, shape, nothing, join, share):
-    """share times the join of each window's cells, for the rows of windows of a strip."""
+    (a, z), size, nothing = places, element_size(share), tile(share, 1, 1)
     for _ in range(shape[5][0]):
-        top = _joined_row(0, cell, strip, shape, nothing, join, share)
+        top = _joined(_cells(0, a + cell, strip, shape, nothing, share), total)
         for i in range(shape[2]):
-            middle = _joined_row(2 * i + 1, cell, strip, shape, nothing, join, share)
-            bottom = _joined_row(2 * i + 2, cell, strip, shape, nothing, join, share)
-            joined = scaled(join(join(top, middle), bottom), share)
-            write_windows(joined, window + i * shape[3] * element_size(share), strip, share)
+            middle = _joined(_cells(2 * i + 1, a + cell, strip, shape, nothing, share), total)
+            bottom = _joined(_cells(2 * i + 2, a + cell, strip, shape, nothing, share), total)
+            mean = scaled(_joined((top, middle, bottom), total), share)
+            write_windows(mean, z + (window + i * shape[3]) * size, strip, size)
             top = bottom
         cell += shape[5][1]
         window += shape[5][2]
+
+
+@inlined
+def _largest_down(cell, window, strip, places, shape, low):
+    (a, z), size, nothing = places, element_size(low), filled(tile(low, 1, 1), low)
+    for _ in range(shape[5][0]):
+        top = _joined(_cells(0, a + cell, strip, shape, nothing, low), larger)
+        for i in range(shape[2]):
+            middle = _cells(2 * i + 1, a + cell, strip, shape, nothing, low)
+            bottom = _cells(2 * i + 2, a + cell, strip, shape, nothing, low)
+            if has_nan(middle[0], middle[1]) or has_nan(bottom[0], bottom[1]):
+                last = _joined(bottom, larger)
+                best = _joined((top, _joined(middle, larger), last), larger)
+            else:
+                last = _joined(bottom, above)
+                best = _joined((top, _joined(middle, above), last), above)
+            write_windows(best, z + (window + i * shape[3]) * size, strip, size)
+            top = last
+        cell += shape[5][1]
+        window += shape[5][2]
+
+
+@compiled
+def above(t, u):
+    """The larger of each two lanes; NaN where t is, which u must not be: one instruction, where `larger` takes three."""
+    return where_above(t, u, u, t)
 
 
 @compiled
@@ -82,13 +97,96 @@ def _is_row(y, shape):
     return shape[4][0] <= y < shape[0] + shape[4][0]
 
 
-@compiled
-def _joined_row(y, cell, strip, shape, nothing, join, share):
-    """The join of the three cells of each window in row y of the padded image."""
+@inlined
+def _cells(y, cell, strip, shape, nothing, zero):
+    """The three cells of each window in row y of the padded image: two with all of its cells, and the second half again."""
     if not _is_row(y, shape):
-        return nothing
-    first, second, third = read_row(cell + y * shape[1] * element_size(share), strip, nothing, share)
-    return join(join(first, second), third)
+        return nothing, nothing, nothing
+    return read_row(cell + y * shape[1] * element_size(zero), strip, nothing, zero)
+
+
+@compiled
+def _joined(cells, join):
+    return join(join(cells[0], cells[1]), cells[2])
+
+
+# The largest cells' numbers ------------------------------------------------------------------------------------------
+
+
+@inlined
+def _find_down(cell, window, strip, places, shape, low):
+    (a, z, index), size = places, element_size(low)
+    begin, nothing = _first_columns(strip, shape[4][1], low), filled(tile(low, 1, 1), low)
+    for _ in range(shape[5][0]):
+        top = _top(a + cell, strip, shape, begin, nothing, low)
+        for i in range(shape[2]):
+            best, number, top = _found(i, top, a + cell, strip, shape, begin, nothing, low)
+            write_windows(best, z + (window + i * shape[3]) * size, strip, size)
+            write_windows(number, index + window + i * shape[3], strip, 1)
+        cell += shape[5][1]
+        window += shape[5][2]
+
+
+@inlined
+def _first_columns(strip, padding, zero):
+    """Which column of each window is the first that is not padding: `padding` in the lanes of an image's first windows."""
+    cells, windows, _ = strip
+    begin, place = numbered(tile(zero, 1, 1), 0), on_stack(1, 0.0)
+    if cells[0][1] > 0:
+        write_integer(padding * 0x0101010101010101, place)
+        for _, first, behind in windows:
+            begin = load_lanes(begin, place - first, first, min(first + 1, behind))
+    return begin
+
+
+@inlined
+def _top(cell, strip, shape, begin, nothing, low):
+    """Of row 0 of the padded image, each window's largest cell and its column."""
+    return _largest(_cells(0, cell, strip, shape, nothing, low), begin, where_larger_of)
+
+
+@inlined
+def _found(i, top, cell, strip, shape, begin, nothing, low):
+    """Of row i of windows the largest cells and their numbers; and for the next row what `_top` is for the first."""
+    middle = _cells(2 * i + 1, cell, strip, shape, nothing, low)
+    bottom = _cells(2 * i + 2, cell, strip, shape, nothing, low)
+    missing = shape[4][0] - 2 * i
+    if has_nan(middle[0], middle[1]) or has_nan(bottom[0], bottom[1]):
+        return _largest_of_rows(top, middle, bottom, missing, begin, where_larger_of)
+    return _largest_of_rows(top, middle, bottom, missing, begin, where_above_of)
+
+
+@compiled
+def where_larger_of(t, u, yes, no):
+    return where_larger(t, u, yes, no)
+
+
+@compiled
+def where_above_of(t, u, yes, no):
+    return where_above(t, u, yes, no)
+
+
+@inlined
+def _largest(cells, begin, where):
+    """Of a row of cells each window's largest and its column; the first one, where several are."""
+    first, second, third = cells
+    best, column = where(first, second, second, first), where(first, second, numbered(first, 1), begin)
+    return where(best, third, third, best), where(best, third, numbered(first, 2), column)
+
+
+@inlined
+def _largest_of_rows(top, middle, bottom, missing, begin, where):
+    """Of each window the largest cell and its number, and what `_top` has, of its last row.
+
+    So many of its first rows are padding, which has no largest cells.
+    """
+    (best, column), (last, last_column) = _largest(middle, begin, where), _largest(bottom, begin, where)
+    number, last_number = raised(column, 3), raised(last_column, 6)
+    if missing >= 2:
+        return last, last_number, (last, last_column)
+    if missing <= 0:
+        number, best = where(top[0], best, number, top[1]), where(top[0], best, best, top[0])
+    return where(best, last, last, best), where(best, last, last_number, number), (last, last_column)
 
 
 # Backward ------------------------------------------------------------------------------------------------------------
@@ -97,7 +195,13 @@ def _joined_row(y, cell, strip, shape, nothing, join, share):
 @tiled
 def backward_max(gradients: int, images: int, target: int, sizes: Sizes, P: Padding, low: float) -> None:
     """(18) da: each dz goes to the first of the largest cells of its window; low is minus infinity."""
-    by_strips(_route_down, (gradients, images, target), sizes, P, low)
+    by_strips(_search_down, (gradients, images, target), sizes, P, low)
+
+
+@tiled
+def backward_max_index(gradients: int, index: int, target: int, sizes: Sizes, P: Padding, zero: float) -> None:
+    """(18) da: each dz goes to the cell of its window that has the number, if the image has that cell."""
+    by_strips(_route_down, (gradients, index, target), sizes, P, zero)
 
 
 @tiled
@@ -107,68 +211,54 @@ def backward_avg(gradients: int, target: int, sizes: Sizes, P: Padding, share: f
 
 
 @inlined
-def _route_down(cell, window, strip, places, shape, low):
+def _search_down(cell, window, strip, places, shape, low):
     dz, a, da = places
-    begin, nothing = _first_columns(strip, shape[4][1], low), tile(low, 1, 1)
+    begin, zeros, size = _first_columns(strip, shape[4][1], low), tile(low, 1, 1), element_size(low)
+    nothing = filled(zeros, low)
     for _ in range(shape[5][0]):
-        carried, top = nothing, _largest_in_row(0, a + cell, strip, shape, begin, low)
+        carried, top = (zeros, zeros, zeros), _top(a + cell, strip, shape, begin, nothing, low)
         for i in range(shape[2]):
-            middle = _largest_in_row(2 * i + 1, a + cell, strip, shape, begin, low)
-            bottom = _largest_in_row(2 * i + 2, a + cell, strip, shape, begin, low)
-            amount = read_windows(dz + window + i * shape[3] * element_size(low), strip, low)
-            parts = _parted(amount, (top[0], middle[0], bottom[0]), shape[4][0] - 2 * i, nothing)
-            _put_row(2 * i, _routed(added(carried, parts[0]), top[1], low), da + cell, strip, shape, low)
-            _put_row(2 * i + 1, _routed(parts[1], middle[1], low), da + cell, strip, shape, low)
-            carried, top = parts[2], bottom
-        _put_row(2 * shape[2], _routed(carried, top[1], low), da + cell, strip, shape, low)
-        _put_row(2 * shape[2] + 1, (nothing, nothing), da + cell, strip, shape, low)
+            _, number, top = _found(i, top, a + cell, strip, shape, begin, nothing, low)
+            amount = read_windows(zeros, dz + (window + i * shape[3]) * size, strip, size)
+            carried = _put_windows(i, amount, number, carried, da + cell, strip, shape, low)
+        _put_last(carried, da + cell, strip, shape, low)
         cell += shape[5][1]
         window += shape[5][2]
 
 
 @inlined
-def _first_columns(strip, padding, zero):
-    """Which column of each window is the first that is not padding: `padding` in the lanes of an image's first windows."""
-    cells, windows, _, _ = strip
-    number, begin = on_stack(1, zero), tile(zero, 1, 1)
-    write(type(zero)(padding), number)
-    if cells[0][1] > 0:
-        for _, first, behind in windows:
-            begin = load_lanes(begin, number - first * element_size(zero), first, min(first + 1, behind))
-    return begin
+def _route_down(cell, window, strip, places, shape, zero):
+    dz, index, da = places
+    nothing, size = tile(zero, 1, 1), element_size(zero)
+    for _ in range(shape[5][0]):
+        carried = nothing, nothing, nothing
+        for i in range(shape[2]):
+            number = read_windows(numbered(nothing, 0), index + window + i * shape[3], strip, 1)
+            amount = read_windows(nothing, dz + (window + i * shape[3]) * size, strip, size)
+            carried = _put_windows(i, amount, number, carried, da + cell, strip, shape, zero)
+        _put_last(carried, da + cell, strip, shape, zero)
+        cell += shape[5][1]
+        window += shape[5][2]
 
 
 @inlined
-def _largest_in_row(y, cell, strip, shape, begin, low):
-    """Of row y of the padded image, each window's largest cell and its column; the first one, where several are."""
-    nothing = filled(begin, low)
-    if not _is_row(y, shape):
-        return nothing, begin
-    first, second, third = read_row(cell + y * shape[1] * element_size(low), strip, nothing, low)
-    column = where_larger(first, second, filled(begin, type(low)(1)), begin)
-    best = larger(first, second)
-    return larger(best, third), where_larger(best, third, filled(begin, type(low)(2)), column)
+def _put_windows(i, amount, number, carried, cell, strip, shape, zero):
+    """Writes the first two rows under row i of windows; returns what the columns of the third get of these windows."""
+    left = added_where_number(carried[0], number, 0, amount)
+    middle = added_where_number(carried[1], number, 1, amount)
+    right = added_where_number(carried[2], number, 2, amount)
+    _put_row(2 * i, (added(left, moved_up(right)), middle), cell, strip, shape, zero)
+    left, right = where_number(number, 3, amount), where_number(number, 5, amount)
+    _put_row(2 * i + 1, (added(left, moved_up(right)), where_number(number, 4, amount)), cell, strip, shape, zero)
+    return where_number(number, 6, amount), where_number(number, 7, amount), where_number(number, 8, amount)
 
 
-@compiled
-def _parted(amount, rows, missing, nothing):
-    """What each row of a window gets: the first with the largest cell all; so many of its first rows are padding."""
-    upper = larger(rows[0], rows[1])
-    below, above = where_larger(upper, rows[2], amount, nothing), where_larger(upper, rows[2], nothing, amount)
-    middle, top = where_larger(rows[0], rows[1], above, nothing), where_larger(rows[0], rows[1], nothing, above)
-    if missing <= 0:
-        return top, middle, below
-    if missing == 1:
-        return nothing, above, below
-    return nothing, nothing, amount
-
-
-@compiled
-def _routed(amount, column, zero):
-    """What the even and the odd cells of a row get of each window's amount, which goes to one column of three."""
-    none = tile(zero, 1, 1)
-    left, right = where_equal(column, none, amount, none), where_equal(column, filled(none, type(zero)(2)), amount, none)
-    return added(left, moved_up(right)), where_equal(column, filled(none, type(zero)(1)), amount, none)
+@inlined
+def _put_last(carried, cell, strip, shape, zero):
+    """Writes the last row under windows, and one more."""
+    nothing, (left, middle, right) = tile(zero, 1, 1), carried
+    _put_row(2 * shape[2], (added(left, moved_up(right)), middle), cell, strip, shape, zero)
+    _put_row(2 * shape[2] + 1, (nothing, nothing), cell, strip, shape, zero)
 
 
 @compiled
@@ -185,7 +275,8 @@ def _spread_down(cell, window, strip, places, shape, share):
     for _ in range(shape[5][0]):
         carried = nothing
         for i in range(shape[2]):
-            amount = scaled(read_windows(dz + window + i * shape[3] * element_size(share), strip, share), share)
+            place = dz + (window + i * shape[3]) * element_size(share)
+            amount = scaled(read_windows(nothing, place, strip, element_size(share)), share)
             _put_row(2 * i, _spread(added(carried, amount)), da + cell, strip, shape, share)
             _put_row(2 * i + 1, _spread(amount), da + cell, strip, shape, share)
             carried = amount

@@ -9,8 +9,8 @@ import numpy as np
 from fastnn.kernels import pool2x2, pool3x3
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.layout import address, at, empty, in_use_until_here, rows_at
-from fastnn.kernels.memory import element_size
+from fastnn.kernels.layout import address, at, bytes_at, empty, in_use_until_here, rows_at
+from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.pool_windows import (
     EXACT,
     backward_avg,
@@ -98,7 +98,7 @@ def route_at(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero: flo
         for i in range(H_out):
             top, bottom = span(i, f[0], S[0], P[0], H)
             if vectors:
-                find_largest(i, rows, address(places), sizes, (f, S, P), low)
+                find_largest(i, rows, (0, address(places)), (0, W), sizes, (f, S, P), low)
             for j in range(W_out):
                 left, right = span(j, f[1], S[1], P[1], W)
                 if not vectors:
@@ -110,6 +110,70 @@ def route_at(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero: flo
                     cell = top * W + left
                 cells[cell] += gradients[i, j]
     in_use_until_here(places)
+
+
+@shared
+def max_index_at(a: int, z: int, index: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(16) z, and the number r f_w + s, a byte, of the first of each window's largest cells."""
+    (f, S, P), (planes, H, W, _, _) = pairs(windows), sizes
+    if pool2x2.fits(f, S, P):
+        pool2x2.forward_max_index(a, z, index, planes, H, W, zero)
+    elif pool3x3.fits(f, S, zero):
+        pool3x3.forward_max_index(a, z, index, sizes, P, at(a, 0, zero).dtype.type(-np.inf))
+    else:
+        any_max_index_at(a, z, index, sizes, windows, zero)
+
+
+@shared
+def any_max_index_at(a: int, z: int, index: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(16) for windows of any kind, of no more than 256 cells."""
+    (planes, H, W, H_out, W_out), (f, S, P), size = sizes, pairs(windows), element_size(zero)
+    low, numbers = at(a, 0, zero).dtype.type(-np.inf), empty(W_out + lanes(zero), zero)
+    scratch = scratch_for(H, W, S[1], low)
+    for p in range(planes):
+        rows = laid_out(a + p * H * W * size, H, W, S[1], scratch, low)
+        for i in range(H_out):
+            row, begin = (p * H_out + i) * W_out, i * S[0] - P[0]
+            find_largest(i, rows, (z + row * size, address(numbers)), (begin, f[1]), sizes, (f, S, P), low)
+            target, r = bytes_at(index + row, W_out), max(0, -begin)
+            for j in range(W_out):
+                number = np.int64(numbers[j])
+                target[j] = number if number >= 0 else r * f[1] + max(0, P[1] - j * S[1])
+    in_use_until_here(numbers)
+
+
+@shared
+def max_index_back_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(18) da_ij sums the dz of the windows whose number, in index, is that of (i, j)."""
+    (f, S, P), (planes, H, W, _, _) = pairs(windows), sizes
+    if pool2x2.fits(f, S, P):
+        if not pool2x2.covers(f, S, P, H, W):
+            at(da, planes * H * W, zero)[:] = 0
+        pool2x2.backward_max_index(dz, index, da, planes, H, W, zero)
+    elif pool3x3.fits(f, S, zero):
+        pool3x3.backward_max_index(dz, index, da, sizes, P, zero)
+    else:
+        at(da, planes * H * W, zero)[:] = 0
+        route_index_at(dz, index, da, sizes, windows, zero)
+
+
+@shared
+def route_index_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(18) Each dz is added, in da of zeros, to the cell of its window that has the number, if the image has that cell."""
+    (planes, H, W, H_out, W_out), (f, S, P), size = sizes, pairs(windows), element_size(zero)
+    numbers = np.arange(f[0] * f[1])
+    rows, columns = numbers // f[1], numbers % f[1]
+    for row in range(planes * H_out):
+        p, i = row // H_out, row % H_out
+        first, plane = i * S[0] - P[0], da + p * H * W * size
+        gradients, chosen = at(dz + row * W_out * size, W_out, zero), bytes_at(index + row * W_out, W_out)
+        for j in range(W_out):
+            number = np.int64(chosen[j])
+            if number < numbers.size:
+                y, x = first + rows[number], j * S[1] - P[1] + columns[number]
+                if 0 <= y < H and 0 <= x < W:
+                    place = plane + (y * W + x) * size
+                    write(read(zero, place) + gradients[j], place)
 
 
 @shared

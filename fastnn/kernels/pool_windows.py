@@ -163,22 +163,25 @@ def _sum_over(plane, first, behind, q, count, W_out, share):
 
 
 @compiled
-def find_largest(i, plane, places, sizes, windows, low):
-    """(18) Where the largest cell of each window of row i is: place y W + s, the first one in row-major order, or -1.
+def find_largest(i, plane, targets, numbering, sizes, windows, low):
+    """(16), (18) The largest cell of each window of row i, the first one in row-major order, and its number.
 
-    The plane is as `laid_out` puts it; places has a vector more than W' elements; low is minus infinity. -1 stands for the
-    first cell of a window that has nothing but low.
+    That is (y - begin) step + s in row y, where numbering is begin and step. The plane is as `laid_out` puts it. targets are
+    the addresses for the cells, 0 where they are not asked for, and for the numbers, a vector more than W' elements; low is
+    minus infinity. -1 stands for the first cell of a window that has nothing but low.
     """
-    (_, H, W, _, W_out), (f, S, P), (rows, step) = sizes, windows, plane
+    (_, H, W, _, W_out), (f, S, P), (rows, row_step), (begin, step) = sizes, windows, plane, numbering
     size, every, nothing = element_size(low), lanes(low), filled(tile(low, 1, 1), low)
     unit = type(low)(1)
     top, bottom = span(i, f[0], S[0], P[0], H)
     for j in range(0, W_out, every):
-        best, place = nothing, filled(nothing, -unit)
+        best, number = nothing, filled(nothing, -unit)
         first, behind = _columns(j, f[1], S[1], P[1], W, every)
         for y in range(top, bottom):
             for s in range(first, behind):
-                cells = _cells(nothing, rows + y * step, j * S[1] - P[1] + s, S[1], W, low)
-                place = where_larger(best, cells, filled(nothing, type(low)(y * W + s)), place)
+                cells = _cells(nothing, rows + y * row_step, j * S[1] - P[1] + s, S[1], W, low)
+                number = where_larger(best, cells, filled(nothing, type(low)((y - begin) * step + s)), number)
                 best = larger(best, cells)
-        store(place, places + j * size, 0, 0, None)
+        store(number, targets[1] + j * size, 0, 0, None)
+        if targets[0] != 0:
+            store(best, targets[0] + j * size, 0, 0, W_out - j)

@@ -70,7 +70,7 @@ def long_vectors_of(count: int, rows: int) -> int:
 class Tile(types.Type):
     """The type of a register tile."""
 
-    def __init__(self, dtype: types.Float, rows: int, vectors: int) -> None:
+    def __init__(self, dtype: types.Type, rows: int, vectors: int) -> None:
         self.dtype, self.rows, self.vectors = dtype, rows, vectors
         self.size = dtype.bitwidth // 8
         self.lanes = registers()[0] // self.size
@@ -98,6 +98,19 @@ class Tile(types.Type):
         return ir.Constant(self.value, None)
 
 
+class Bytes(Tile):
+    """The type of a vector of bytes, one for each lane of a vector of floats."""
+
+    def __init__(self, lanes: int) -> None:
+        self.dtype, self.rows, self.vectors, self.size, self.lanes = types.uint8, 1, 1, 1, lanes
+        types.Type.__init__(self, f"Bytes({lanes})")
+
+    @property
+    def element(self) -> ir.Type:
+        return ir.IntType(8)
+
+
+@register_model(Bytes)
 @register_model(Tile)
 class TileModel(models.PrimitiveModel):
     """A tile is an LLVM array of vectors, which LLVM takes apart into registers.

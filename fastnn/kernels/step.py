@@ -53,7 +53,7 @@ def slice_at(
     local = own + whole_lines(header[plan.PARTIAL] * size)
     scratch = local + whole_lines(header[plan.SLICE] * header[plan.ROWS] * size)
     frame = (table, m, x, parameters, base + batch, local, scratch, base)
-    forward_at(frame, first, rows, seed, zero)
+    forward_at(frame, first, rows, seed, partial, zero)
     cost = base + costs + number * 16
     at(cost, 1, 0.0)[0] = 0
     last, k = header[plan.LAYERS], header[plan.OUTPUT]

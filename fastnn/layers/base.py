@@ -44,7 +44,7 @@ class Layer:
         self.parameters = parameters
         self.gradients = gradients
         self.dtype = np.dtype(dtype)
-        self._kept: dict[str, Floats] = {}
+        self._kept: dict[str, NDArray[Any]] = {}
 
     def initialise(self, rng: np.random.Generator) -> None:
         """Draw the parameters' first values."""
@@ -71,11 +71,11 @@ class Layer:
         told = [f"{field.name}={value}" for value, field in made if value != repr(field.default)]
         return f"{type(self).__name__}({', '.join(told)})"
 
-    def _array(self, name: str, m: int, shape: Shape) -> Floats:
-        """An array (m, *shape) of this name: the same memory every time, until a larger batch comes."""
+    def _array(self, name: str, m: int, shape: Shape, dtype: DTypeLike | None = None) -> NDArray[Any]:
+        """An array (m, *shape) of this name, of the layer's dtype: the same memory each time, until a larger batch comes."""
         kept = self._kept.get(name)
         if kept is None or len(kept) < m:
-            kept = self._kept[name] = np.empty((m, *shape), self.dtype)
+            kept = self._kept[name] = np.empty((m, *shape), dtype or self.dtype)
         return kept[:m]
 
 
