@@ -229,7 +229,7 @@ def sizes_of(m, C, K, size, S=1, P=1):
 @pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
 def test_taken_where_channels_are_many(zero):
     many = ((32, 64, 64, 28, 1), (16, 128, 128, 14, 1), (64, 32, 64, 26, 1), (8, 32, 32, 32, 1), (512, 64, 64, 32, 1))
-    for setting in (*many, (32, 64, 128, 28, 2), (16, 128, 256, 28, 2), (8, 64, 64, 56, 2), (4, 96, 80, 61, 2)):
+    for setting in (*many, (32, 64, 128, 28, 2), (16, 128, 256, 28, 2), (8, 64, 64, 56, 2)):
         assert all(choice for choice, _ in taken(AUTO, *sizes_of(*setting), zero)), setting
         assert not any(choice for choice, _ in taken(DIRECT, *sizes_of(*setting), zero))
     few = ((64, 1, 32, 28, 1), (64, 2, 16, 28, 1), (64, 1, 1, 28, 1), (64, 64, 1, 28, 1), (8, 64, 64, 1, 1))

@@ -64,7 +64,7 @@ def image_gradient(
     if known == SCATTERED or (known == 0 and scatters(algorithm, sizes, window, zero) != 0):
         scatter(sizes, window, dz, theta, da, scratch, zero)
         return
-    if f_h == 3 and S_h == 2:
+    if known == 0 and f_h == 3 and S_h == 2:  # of others it is noted that they cannot be tiled
         first, behind = _by_tiles(algorithm, sizes, window, dz, theta, da, scratch, zero)
         if first == behind:
             return

@@ -153,10 +153,10 @@ def _lines_soon(scheme, sizes, tiles, out, last):
 
 
 @tiled
-def _ask_for(lines: Soon, number: int, of: int) -> None:
-    """Asks for one of so many parts of them: all at once they would hold up the products."""
+def _ask_for(lines: Soon, first: int, behind: int) -> None:
+    """Asks for some of them: all at once they would hold up the products."""
     near_place, near, far_place, far, rows, step = lines
-    for line in range(number * (near + far) // of, (number + 1) * (near + far) // of):
+    for line in range(first, min(behind, near + far)):
         place = near_place + line * LINE if line < near else far_place + (line - near) * LINE
         for _ in range(rows):
             ask_to_write(place)
@@ -203,9 +203,12 @@ def _sums(kind, scheme, above, patches, C, bias, target, soon):
     """A register tile's, one after the other: its products, and b, which counts as it is in sum (1, 1)."""
     zero, t = zero_of(kind), zeros(kind)
     size, rows, row = element_size(zero), full_rows(zero), VECTORS * lanes(zero) * element_size(zero)
+    part, asked = -(-(soon[1] + soon[3]) // sums_of(scheme) ** 2), 0
     for i in range(sums_of(scheme)):
         for j in range(sums_of(scheme)):
-            _ask_for(soon, sums_of(scheme) * i + j, sums_of(scheme) ** 2)
+            if asked < soon[1] + soon[3]:
+                _ask_for(soon, asked, asked + part)
+                asked += part
             total, upper, left = t, products_in(scheme, i), products_in(scheme, j)
             if i == 1 and j == 1:
                 total = rank_one(total, bias[0], bias[1], bias[2], bias[3], None)
