@@ -8,7 +8,7 @@ and the bits of floats come through bits.py. One text serves both types: `of_typ
     expm1      1.75                    1.57  1.69  1.49
     log        1                       0.84  0.84  0.88
     log1p      1.5                     1.40  1.40  1.42
-    tanh       2                       1.75  1.60  1.66
+    tanh       2                       1.75  1.67  1.66
     sigmoid    2                       1.66  1.87  1.90
 
 The bounds hold everywhere: for subnormal inputs and results too, -0, infinities and NaN included (tests/test_elementary.py).
