@@ -27,8 +27,6 @@ class Whole(JITCodeLibrary):
     """
 
     _shared_module: Any
-    _final_module: Any
-    _linking_libraries: list[Any]
     fails = True  # whether what calls it has to ask (direct.py)
 
     def _optimize_functions(self, module: Any) -> None:
@@ -40,11 +38,6 @@ class Whole(JITCodeLibrary):
             passes.run(module, self._codegen._pass_builder())
         else:
             super()._optimize_functions(module)
-
-    def finalize(self) -> None:
-        libraries, self._linking_libraries = self._linking_libraries, []
-        _link(self._final_module, libraries)
-        super().finalize()
 
     def _optimize_final_module(self) -> None:
         if _is_new(self._codegen):
@@ -78,37 +71,28 @@ class Tiled(Whole):
 
 
 class Part(Whole):
-    """Code that is linked into other code, and is nothing by itself: not even what it calls is linked into it."""
+    """Code that is linked into other code, and is nothing by itself."""
 
-    def finalize(self) -> None:
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
         self._finalize_dynamic_globals()
-        for function in self._final_module.functions:
-            if not function.is_declaration and function.linkage.name == "external":
-                function.linkage = "linkonce_odr"
+        self._verify_declare_only_symbols()
         self._finalized = True
 
     def _get_module_for_linking(self) -> Any:
-        """For Numba's own libraries, with all that it calls."""
+        """Numba changes how names are seen in a copy, since it may need the module itself."""
         if self._shared_module is None:
-            self._shared_module = self._final_module.clone()
-            _link(self._shared_module, self._linking_libraries)
+            for function in self._final_module.functions:
+                if not function.is_declaration and function.linkage.name == "external":
+                    function.linkage = "linkonce_odr"
+            self._shared_module = self._final_module
         return self._shared_module
 
     @property
     def codegen(self) -> Any:
         return _Nowhere()
-
-
-def _link(module: Any, libraries: list[Any]) -> None:
-    """Take in libraries and, of those that are parts, all that they call, each once."""
-    seen, ahead = set(), list(libraries)
-    while ahead:
-        library = ahead.pop()
-        if library not in seen:
-            seen.add(library)
-            is_part = isinstance(library, Part)
-            ahead += library._linking_libraries if is_part else ()
-            module.link_in(library._final_module if is_part else library._get_module_for_linking(), preserve=True)
 
 
 class _Nowhere:
@@ -122,9 +106,9 @@ class _Nowhere:
 PRIVATE = (
     "_optimize_functions",
     "_optimize_final_module",
+    "_finalize_final_module",
     "_finalize_dynamic_globals",
-    "_final_module",
-    "_linking_libraries",
+    "_verify_declare_only_symbols",
     "_get_module_for_linking",
     "_shared_module",
 )
