@@ -65,7 +65,7 @@ def some_sum(steps: int, limits: int, count: int, low: int, high: int) -> int:
     """`some_sum_within` for so many terms at two addresses, in any order."""
     a, b = integers_at(steps, count), integers_at(limits, count)
     terms = merge(a, b)
-    return some_sum_within(a[:terms], b[:terms], low, high)
+    return 1 if some_sum_within(a[:terms], b[:terms], low, high) else 0
 
 
 @compiled

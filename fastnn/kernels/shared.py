@@ -52,6 +52,9 @@ class Slot:
         with global_compiler_lock:
             self.dispatcher.compile(self.signature.args)
             result = self.dispatcher.overloads[self.signature.args]
+            given, expected = result.signature.return_type, self.signature.return_type
+            if given != expected:  # the caller would read bytes that nobody wrote
+                raise TypingError(f"{self.symbol}: expected to return {expected}, as annotated, got {given}")
             self._address.value = result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
 
 
