@@ -1,6 +1,6 @@
 """A byte for each lane of a vector: which cell of its window is meant (pool_windows.py), as a Numba value.
 
-load, store, load_lanes, store_lanes and the shuffles of lanes.py take them as they take tiles; so does where_larger, for yes
+load, store, load_lanes, store_lanes and shuffles.py take them as they take tiles; so does where_larger, for yes
 and no. Sixteen bytes are compared in a quarter of a register of 512 bits, and what comes of it masks sixteen floats.
 
     numbered(t, number)                       as many as t, of one vector, has lanes, all the number

@@ -17,6 +17,7 @@ from fastnn.kernels.lanes import store_relu_slope, store_sigmoid_slope, store_ta
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.shared import shared
+from fastnn.kernels.shuffles import transposed
 from fastnn.kernels.simd import VECTORS
 from fastnn.kernels.tiles import (
     added,
@@ -30,7 +31,6 @@ from fastnn.kernels.tiles import (
     store,
     store_parts,
     tile,
-    transposed,
 )
 
 Pair = tuple[int, int]

@@ -3,8 +3,9 @@
 from fastnn.kernels.forms import full_rows, lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, read, write
+from fastnn.kernels.shuffles import transposed
 from fastnn.kernels.simd import VECTORS
-from fastnn.kernels.tiles import load, store, tile, transposed
+from fastnn.kernels.tiles import load, store, tile
 
 
 @compiled

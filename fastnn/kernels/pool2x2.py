@@ -13,7 +13,7 @@ arrays. Planes are the images of all samples and channels, one behind the other.
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lane_bytes import numbered, where_numbers
-from fastnn.kernels.lanes import evens, first_half, odds, scaled, second_half, where_larger
+from fastnn.kernels.lanes import scaled, where_larger
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.pool2x2_strips import (
     by_rows,
@@ -28,6 +28,7 @@ from fastnn.kernels.pool2x2_strips import (
 )
 from fastnn.kernels.pool_windows import larger, total
 from fastnn.kernels.shared import tiled
+from fastnn.kernels.shuffles import evens, first_half, odds, second_half
 from fastnn.kernels.tiles import load, store, tile
 
 

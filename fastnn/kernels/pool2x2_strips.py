@@ -13,8 +13,9 @@ Addresses are in bytes, as in tiles.py. Planes are the images of all samples and
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import evens, first_half, load_lanes, odds, second_half, store_lanes
+from fastnn.kernels.lanes import load_lanes, store_lanes
 from fastnn.kernels.memory import element_size
+from fastnn.kernels.shuffles import evens, first_half, odds, second_half
 from fastnn.kernels.tiles import load, store, tile
 
 CHUNK = 16 * 1024  # bytes of rows of an image, which leave a first-level cache of 48 KB room for as many of da, and for dz

@@ -11,12 +11,13 @@ Strips and pairs of images are pool3x3_strips.py's. Addresses and sizes are as i
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lane_bytes import added_where_number, numbered, raised, where_number
-from fastnn.kernels.lanes import filled, has_nan, load_lanes, moved_up, scaled, where_above, where_larger
+from fastnn.kernels.lanes import filled, has_nan, load_lanes, scaled, where_above, where_larger
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, write_integer
 from fastnn.kernels.pool3x3_strips import by_strips, read_row, read_windows, write_row, write_windows
 from fastnn.kernels.pool_windows import larger, total
 from fastnn.kernels.shared import tiled
+from fastnn.kernels.shuffles import moved_up
 from fastnn.kernels.tiles import added, tile
 
 Sizes = tuple[int, int, int, int, int]

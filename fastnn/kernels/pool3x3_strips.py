@@ -15,8 +15,9 @@ lanes exist, first <= l < behind: in bytes for cells, and in windows for windows
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled, inlined
-from fastnn.kernels.lanes import evens, first_half, load_lanes, moved_down, odds, second_half, store_lanes
+from fastnn.kernels.lanes import load_lanes, store_lanes
 from fastnn.kernels.memory import element_size
+from fastnn.kernels.shuffles import evens, first_half, moved_down, odds, second_half
 
 RUN = 2**14  # bytes of cells that a strip is worked out for: that takes as long as the windows of a small image do
 

@@ -10,19 +10,10 @@ behind the other; sizes is (planes, H, W, H', W'), windows (f, S, P).
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import (
-    evens,
-    filled,
-    first_half,
-    gathered,
-    load_lanes,
-    scaled,
-    second_half,
-    store_lanes,
-    where_larger,
-)
+from fastnn.kernels.lanes import filled, gathered, load_lanes, scaled, store_lanes, where_larger
 from fastnn.kernels.layout import address, empty
 from fastnn.kernels.memory import element_size
+from fastnn.kernels.shuffles import evens, first_half, second_half
 from fastnn.kernels.tiles import added, load, store, tile
 
 EXACT = 2**24  # numbers below it are float32

@@ -8,8 +8,9 @@ from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import line_apart
+from fastnn.kernels.shuffles import transposed
 from fastnn.kernels.simd import LINE
-from fastnn.kernels.tiles import load, store, tile, transposed
+from fastnn.kernels.tiles import load, store, tile
 
 # Cells of each sample that are copied to a line of their own before they are transposed, or after, where the samples lie so
 # far apart that all of them would lie in one or two sets of the first-level cache, as they do where sizes are powers of two:

@@ -16,8 +16,9 @@ from fastnn.kernels.memory import ask_to_read, element_size, read_integer, read_
 from fastnn.kernels.packing import pack_panels
 from fastnn.kernels.planes import PLANE_BYTES, Images, Sizes, Window, line_apart, part_of_row
 from fastnn.kernels.shared import tiled
+from fastnn.kernels.shuffles import transposed
 from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.tiles import added, load, rank_one_at, store, tile, transposed
+from fastnn.kernels.tiles import added, load, rank_one_at, store, tile
 
 Gradients = tuple[int, int, int]
 Rows = tuple[int, int]

@@ -36,7 +36,6 @@ Nothing is checked: an address that is wrong reads or writes wherever it points.
     load_parts(t, address, step)                  of each of as many places as lanes, a step apart, as many elements as t has
                                                   rows: place i is part i // rows of row i % rows; one vector a row
     store_parts(t, address, step)                 the same the other way
-    transposed(t)                                 rows become lanes, in each part of as many lanes as rows; one vector a row
 """
 
 from typing import Any
@@ -288,17 +287,3 @@ def store_parts(typing_context, t, address, step):
         return context.get_dummy_value()
 
     return types.none(t, types.int64, types.int64), generate
-
-
-@intrinsic
-def transposed(typing_context, t):
-    def generate(context, builder, signature, args):
-        value = args[0]
-        rows = Code(builder, t).transpose([builder.extract_value(value, r) for r in range(t.rows)])
-        for r, row in enumerate(rows):
-            value = builder.insert_value(value, row, r)
-        return value
-
-    if t.lanes % t.rows != 0 or t.vectors != 1:
-        raise TypingError(f"t: expected as many rows as lanes, or a half or so, and one vector a row, got {t}")
-    return t(t), generate

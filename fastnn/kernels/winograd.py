@@ -23,10 +23,10 @@ from fastnn.constants import IDENTITY, WINOGRAD
 from fastnn.kernels.correlate import Weights
 from fastnn.kernels.forms import form, full_rows, lanes, zero_of, zeros
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.memory import ask_to_write, element_size, write
+from fastnn.kernels.memory import ask_to_write, element_size, read_integer, write, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window
 from fastnn.kernels.pointwise import activate_planes
-from fastnn.kernels.shared import tiled
+from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import rank_one, store
 from fastnn.kernels.winograd_back import transform_patches_back, transform_sums_back
@@ -58,15 +58,16 @@ Soon = tuple[int, int, int, int, int, int]
 
 # Of transformed patches, so that they stay in a second-level cache of 1 MB beside the weights that stream by.
 PATCH_BYTES = 512 * 1024
+NOTES_BYTES = 8 * (25 + 2 * 25)  # of 25 sums and 25 products at most
 
 
-@tiled
+@shared
 def winograd_bytes(scheme: int, algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """What `winograd` needs beside the scratch of `correlate`, for so many samples or fewer: `takes` is true of some only if
     a sample is faster. Callers ask `can_be` first.
     """
     fewer, direct = sample_cycles(scheme, sizes, window, zero)
-    return _layout(0, scheme, sizes, zero)[5] + LINE if algorithm == WINOGRAD or fewer < direct else 0
+    return _layout(0, scheme, sizes, zero)[6] + LINE if algorithm == WINOGRAD or fewer < direct else 0
 
 
 @compiled
@@ -79,7 +80,7 @@ def channels_of_patches(scheme, C, zero):
 
 @compiled
 def _layout(scratch, scheme, sizes, zero):
-    """Addresses in scratch: weights, patches, sums, zeros, ones, and the end. A vector behind sums is read."""
+    """Addresses in scratch: weights, patches, sums, zeros, ones, notes, the end. A vector behind sums is read."""
     vector = lanes(zero) * element_size(zero)
     weights = -(-scratch // LINE) * LINE
     channels = channels_of_patches(scheme, sizes[1], zero)
@@ -88,10 +89,11 @@ def _layout(scratch, scheme, sizes, zero):
     sums = patches + cells_of(scheme) * cells_of(scheme) * patch_step(channels, zero)
     nothing = sums + (sums_of(scheme) * sums_of(scheme) * VECTORS * full_rows(zero) + 1) * vector
     ones = nothing + 5 * vector
-    return weights, patches, sums, nothing, ones, ones + VECTORS * vector
+    notes = -(-(ones + VECTORS * vector) // LINE) * LINE
+    return weights, patches, sums, nothing, ones, notes, notes + NOTES_BYTES
 
 
-@tiled
+@shared
 def winograd(
     scheme: int, sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float
 ) -> Pair:
@@ -105,7 +107,7 @@ def winograd(
     where = _layout(scratch, scheme, sizes, zero)
     for place in range(where[2], where[4], size):
         write(zero, place)
-    for place in range(where[4], where[5], size):
+    for place in range(where[4], where[4] + wide * size, size):
         write(zero + np.float32(1), place)
     transform_weights(scheme, weights[0], (K, C), channels, where[0], zero)
     grid = grid_of(scheme, sizes)
@@ -113,16 +115,19 @@ def winograd(
     tiles, done, again = m * each, 0, (0, 0)
     for t in range(0, tiles, wide):
         behind, finite, above = min(t + wide, tiles), True, where[0]
+        near, far = _lines_soon(scheme, sizes, (t, behind), out)
         for c in range(0, C, channels):
             some = (m, min(channels, C - c), K, H, W, H_out, W_out)
+            if t == 0 or channels < C:
+                _note_products(scheme, some[1], where[5], zero)
             source = (image[0] + c * image[2], image[1], image[2], image[3], image[4])
             lines = (where[1], patch_step(some[1], zero), wide * size)
             _transform_patches(scheme, source, some, corner, (t, behind), lines, where[3], zero)
             for k in range(0, K, rows):
                 last = min(rows, K - k) - 1
-                soon = _lines_soon(scheme, sizes, (t, behind), (out[0] + k * out[2], out[1], out[2], out[3]), last)
+                soon = (near[0] + k * out[2], near[1], far[0] + k * out[2], far[1], last + 1, out[2])
                 bias = (weights[1] + k * weights[2], weights[2], last, where[4]) if c == 0 else (where[3], 0, last, where[3])
-                _products(scheme, above, where[1], some[1], bias, where[2], behind - t, soon, zero)
+                _products(scheme, above, (where[1], some[1], where[5]), bias, where[2], behind - t, soon, zero)
                 above += WEIGHTS * WEIGHTS * weight_step(some[1], zero)
                 cells = (out[0] + k * out[2], out[1], out[2], out[3], out[4])
                 sums = (where[2], rows * wide * size, wide * size)
@@ -138,21 +143,19 @@ def winograd(
 
 
 @compiled
-def _lines_soon(scheme, sizes, tiles, out, last):
-    """The cache lines that some tiles are written to, in the first sample and in the next one: for each k up to the last so
-    many behind an address, and so many behind another; how many k; the step from k to k.
-    """
-    grid, side, (place, step_n, step_k, step_h) = grid_of(scheme, sizes), tile_side(scheme), out
+def _lines_soon(scheme, sizes, tiles, out):
+    """The cache lines that some tiles are written to for k = 0, in the first sample and in the next: address and number."""
+    grid, side, step_h = grid_of(scheme, sizes), tile_side(scheme), out[3]
     row, below = tiles[0] // grid[1], (tiles[1] - 1) // grid[1] + 1
     first = row // grid[0]
     begin, until = side * (row - first * grid[0]), side * (below - first * grid[0])
     near = (min(sizes[5], until) - begin) * step_h // LINE + 1
     far = min(sizes[5], until - side * grid[0]) * step_h // LINE + 1 if until > side * grid[0] else 0
-    place += first * step_n
-    return place + begin * step_h, near, place + step_n, far, last + 1, step_k
+    place = out[0] + first * out[1]
+    return (place + begin * step_h, near), (place + out[1], far)
 
 
-@tiled
+@shared
 def _ask_for(lines: Soon, first: int, behind: int) -> None:
     """Asks for some of them: all at once they would hold up the products."""
     near_place, near, far_place, far, rows, step = lines
@@ -183,42 +186,65 @@ def _transform_sums(scheme, sums, last, sizes, corner, tiles, out, adds, zero):
     return transform_sums_back(sums, last, sizes, corner, tiles, out, adds, zero)
 
 
+@shared
+def _note_products(scheme: int, C: int, notes: int, zero: float) -> None:
+    """Of each sum: how many products it has, and of each where its weights and its patches are. To work that out takes as
+    long as a few channels.
+    """
+    for i in range(sums_of(scheme)):
+        for j in range(sums_of(scheme)):
+            upper, left = products_in(scheme, i), products_in(scheme, j)
+            write_integer((upper[1] - upper[0]) * (left[1] - left[0]), notes)
+            notes += 8
+            for p in range(upper[0], upper[1]):
+                for q in range(left[0], left[1]):
+                    weight = WEIGHTS * weight_of(scheme, p) + weight_of(scheme, q)
+                    write_integer(weight * weight_step(C, zero), notes)
+                    write_integer(
+                        (cells_of(scheme) * cell_of(scheme, p) + cell_of(scheme, q)) * patch_step(C, zero), notes + 8
+                    )
+                    notes += 16
+
+
 @compiled
-def _products(scheme, above, patches, C, bias, sums, tiles, soon, zero):
+def _products(scheme, above, patches, bias, sums, tiles, soon, zero):
     """The sums over C of a tile of rows with some tiles: a full register tile's, or, behind the last, vector by vector.
 
-    Meanwhile the lines of `soon` are asked for, where they are written later.
+    patches: their address, C, and what is noted of products. Meanwhile the lines of `soon` are asked for, where they are
+    written later.
     """
     wide, width = VECTORS * lanes(zero), lanes(zero)
     if tiles > wide - width:
-        _sums(form(zero, full_rows(zero), VECTORS), scheme, above, patches, C, bias, sums, soon)
+        _sums(form(zero, full_rows(zero), VECTORS), scheme, above, patches, bias, sums, soon)
     else:
         for j in range(0, tiles, width):
             offset = j * element_size(zero)
-            _sums(form(zero, full_rows(zero), 1), scheme, above, patches + offset, C, bias, sums + offset, soon)
+            beside = (patches[0] + offset, patches[1], patches[2])
+            _sums(form(zero, full_rows(zero), 1), scheme, above, beside, bias, sums + offset, soon)
 
 
 @compiled
-def _sums(kind, scheme, above, patches, C, bias, target, soon):
+def _sums(kind, scheme, above, patches, bias, target, soon):
     """A register tile's, one after the other: its products, and b, which counts as it is in sum (1, 1)."""
-    zero, t = zero_of(kind), zeros(kind)
+    zero, t, (first_patch, C, note) = zero_of(kind), zeros(kind), patches
     size, rows, row = element_size(zero), full_rows(zero), VECTORS * lanes(zero) * element_size(zero)
-    part, asked = -(-(soon[1] + soon[3]) // sums_of(scheme) ** 2), 0
-    for i in range(sums_of(scheme)):
-        for j in range(sums_of(scheme)):
-            if asked < soon[1] + soon[3]:
-                _ask_for(soon, asked, asked + part)
-                asked += part
-            total, upper, left = t, products_in(scheme, i), products_in(scheme, j)
-            if i == 1 and j == 1:
-                total = rank_one(total, bias[0], bias[1], bias[2], bias[3], None)
-            for p in range(upper[0], upper[1]):
-                for q in range(left[0], left[1]):
-                    weights = above + (WEIGHTS * weight_of(scheme, p) + weight_of(scheme, q)) * weight_step(C, zero)
-                    patch = patches + (cells_of(scheme) * cell_of(scheme, p) + cell_of(scheme, q)) * patch_step(C, zero)
-                    for _ in range(C):
-                        total = rank_one(total, weights, size, rows - 1, patch, None)
-                        weights += rows * size
-                        patch += row
-            store(total, target, row, rows - 1, None)
-            target += rows * row
+    side, lines = sums_of(scheme), soon[1] + soon[3]
+    sums, middle, asked = side * side, side + 1, 0
+    part = -(-lines // sums)
+    for number in range(sums):
+        if asked < lines:
+            _ask_for(soon, asked, asked + part)
+            asked += part
+        total, products = t, read_integer(note)
+        if number == middle:
+            total = rank_one(total, bias[0], bias[1], bias[2], bias[3], None)
+        note += 8
+        for _ in range(products):
+            weights, patch = above + read_integer(note), first_patch + read_integer(note + 8)
+            note += 16
+            for _ in range(C):
+                total = rank_one(total, weights, size, rows - 1, patch, None)
+                weights += rows * size
+                patch += row
+        store(total, target, row, rows - 1, None)
+        target += rows * row

@@ -4,27 +4,17 @@ for 4 x 4 cells of da.
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import (
-    evens,
-    first_half,
-    load_lanes,
-    moved_in,
-    odds,
-    row_of,
-    scaled,
-    second_half,
-    stacked,
-    subtracted,
-)
+from fastnn.kernels.lanes import load_lanes, scaled, subtracted
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Images, Sizes
-from fastnn.kernels.shared import tiled
+from fastnn.kernels.shared import shared
+from fastnn.kernels.shuffles import evens, first_half, moved_in, odds, row_of, second_half, stacked
 from fastnn.kernels.tiles import added, load, store, tile
 from fastnn.kernels.winograd_schemes import BACK
 from fastnn.kernels.winograd_tiles import Corner, Lines, Pair, all_patches, all_sums, put_pairs
 
 
-@tiled
+@shared
 def transform_patches_back(
     image: Images, sizes: Sizes, corner: Corner, tiles: Pair, lines: Lines, nothing: int, zero: float
 ) -> None:
@@ -86,7 +76,7 @@ def _across(cells, behind, odd, place, step, count, zero):
     store(stacked(subtracted(d_0, d_1), d_1, subtracted(d_2, d_1), d_0 if odd != 0 else d_2), place, step, 3, count)
 
 
-@tiled
+@shared
 def transform_sums_back(
     lines: Lines, last: int, sizes: Sizes, corner: Corner, tiles: Pair, out: Images, adds: int, zero: float
 ) -> int:

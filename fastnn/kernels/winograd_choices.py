@@ -8,7 +8,7 @@ from fastnn.kernels.forms import full_rows, lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Sizes, Window, shape_of
-from fastnn.kernels.shared import tiled
+from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import VECTORS
 from fastnn.kernels.winograd_schemes import BACK, ONE, WEIGHTS, grid_of, products_of, sums_of
 
@@ -43,7 +43,7 @@ def runs_of(scheme, sizes, zero):
     return runs, 1 if 2 * grid[1] < width else 0
 
 
-@tiled
+@shared
 def sample_cycles(scheme: int, sizes: Sizes, window: Window, zero: float) -> tuple[np.float64, np.float64]:
     """A sample's time by `winograd` and by `correlate`."""
     _, C, K, _, _, _, _ = sizes
@@ -55,7 +55,7 @@ def sample_cycles(scheme: int, sizes: Sizes, window: Window, zero: float) -> tup
     return fewer, direct
 
 
-@tiled
+@shared
 def takes(scheme: int, algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """Whether `winograd` sums windows: where it can, and, if it may choose, by the cycles of both.
 

@@ -7,24 +7,25 @@ squares  room for cells of dz that have been transposed
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import row_of, scaled, stacked, subtracted
+from fastnn.kernels.lanes import scaled, subtracted
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read
 from fastnn.kernels.planes import Sizes
-from fastnn.kernels.shared import tiled
+from fastnn.kernels.shared import shared
+from fastnn.kernels.shuffles import row_of, stacked, transposed
 from fastnn.kernels.theta_rows import Gradients
-from fastnn.kernels.tiles import added, load, store, store_sums, tile, transposed
+from fastnn.kernels.tiles import added, load, store, store_sums, tile
 from fastnn.kernels.winograd_schemes import ONE, TWO, WEIGHTS, grid_of
 from fastnn.kernels.winograd_tiles import Lines, Pair, half, run_at
 
 
-@tiled
+@shared
 def transform_gradients(dz: Gradients, sizes: Sizes, tiles: Pair, lines: Lines, squares: int, zero: float) -> None:
     """A dz A^T of some tiles: for each place a row for each tile, with all k."""
     _all_gradients(ONE, _gradients, dz, sizes, tiles, lines, squares, zero)
 
 
-@tiled
+@shared
 def transform_gradients_apart(dz: Gradients, sizes: Sizes, tiles: Pair, lines: Lines, squares: int, zero: float) -> None:
     """The same for stride 2."""
     _all_gradients(TWO, _gradients_apart, dz, sizes, tiles, lines, squares, zero)
@@ -95,13 +96,13 @@ def _put_spread(left, right, target, place):
     store(right, target + 2 * place, 0, 0, None)
 
 
-@tiled
+@shared
 def to_windows(counts: Pair, sums: Pair, zero: float) -> int:
     """G^T S G of counts (C, K), in place: 16 rows of each c become 9; whether all of them are finite."""
     return _all_windows(_window, counts, sums, zero)
 
 
-@tiled
+@shared
 def to_windows_apart(counts: Pair, sums: Pair, zero: float) -> int:
     """The same for stride 2."""
     return _all_windows(_window_apart, counts, sums, zero)

@@ -5,16 +5,17 @@ Rows meet first, then columns: lanes are neighbouring cells until they are every
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import evens, load_lanes, moved_in, odds, row_of, scaled, stacked, subtracted
+from fastnn.kernels.lanes import load_lanes, scaled, subtracted
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Images, Sizes
-from fastnn.kernels.shared import tiled
+from fastnn.kernels.shared import shared
+from fastnn.kernels.shuffles import evens, moved_in, odds, row_of, stacked
 from fastnn.kernels.tiles import added, load, store, tile
 from fastnn.kernels.winograd_schemes import TWO
 from fastnn.kernels.winograd_tiles import Corner, Lines, Pair, all_patches, all_sums, put_pairs
 
 
-@tiled
+@shared
 def transform_patches_apart(
     image: Images, sizes: Sizes, corner: Corner, tiles: Pair, lines: Lines, nothing: int, zero: float
 ) -> None:
@@ -83,7 +84,7 @@ def _across(cells, behind, place, step, count, zero):
     store(subtracted(moved_in(d_0, behind), d_2), place + 4 * step, 0, 0, count)
 
 
-@tiled
+@shared
 def transform_sums_apart(
     lines: Lines, last: int, sizes: Sizes, corner: Corner, tiles: Pair, out: Images, adds: int, zero: float
 ) -> int:

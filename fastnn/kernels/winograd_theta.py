@@ -15,7 +15,7 @@ from fastnn.kernels.forms import form, full_rows, lanes, rows_of, tall_form, zer
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import Images, Sizes, Window, line_apart
-from fastnn.kernels.shared import tiled
+from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.theta_gradient import gradient_bytes, theta_gradient
 from fastnn.kernels.theta_rows import TALLEST, Gradients, Rows, columns_of, sums_by_rows
@@ -63,7 +63,7 @@ def _cycles(scheme, sizes, zero):
     return fewer, direct, 1.0 * SUM_CYCLES * sums * C
 
 
-@tiled
+@shared
 def theta_takes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     """Whether `winograd_theta` sums gradients: where it can, and, if it may choose, by the cycles of both."""
     scheme = scheme_of(window)
@@ -135,7 +135,7 @@ def _layout(scratch, scheme, sizes, zero):
     return sums, patches, gradients, squares, nothing, nothing + 5 * vector, row
 
 
-@tiled
+@shared
 def winograd_theta(
     scheme: int, sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Rows, scratch: int, zero: float
 ) -> None:
@@ -178,7 +178,7 @@ def winograd_theta(
         theta_gradient(AUTO, sizes, window, image, dz, out, where[5], zero)
 
 
-@tiled
+@shared
 def _add_products(scheme: int, counts: Three, patches: Three, gradients: Three, sums: Pair, zero: float) -> None:
     """Of some tiles: at each place (C, tiles) times (tiles, K); counts are C, K and tiles.
 

@@ -15,23 +15,12 @@ import numpy as np
 
 from fastnn.kernels.forms import full_rows, lanes
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import (
-    added_lanes,
-    evens,
-    first_half,
-    load_lanes,
-    odds,
-    row_of,
-    scaled,
-    second_half,
-    stacked,
-    store_lanes,
-    subtracted,
-)
+from fastnn.kernels.lanes import added_lanes, load_lanes, scaled, store_lanes, subtracted
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read
 from fastnn.kernels.planes import Images, Sizes, channels_of, line_apart
-from fastnn.kernels.shared import tiled
+from fastnn.kernels.shared import shared
+from fastnn.kernels.shuffles import evens, first_half, odds, row_of, second_half, stacked
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, store, store_sums, tile
 from fastnn.kernels.winograd_schemes import ONE, WEIGHTS, cells_of, grid_of, patch_apart, tile_side
@@ -68,7 +57,7 @@ def run_at(t, behind, grid, zero):
     return row // grid[0], row % grid[0], j, min(min(grid[1] - j, lanes(zero)), behind - t)
 
 
-@tiled
+@shared
 def transform_weights(scheme: int, packed: int, counts: Pair, channels: int, target: int, zero: float) -> None:
     """G theta G^T: packed weights (`pack_weights`) of counts (K, C) -> tiles of rows of k, for so many channels at a time.
 
@@ -126,7 +115,7 @@ def half(t, zero):
     return scaled(t, zero + np.float32(0.5))
 
 
-@tiled
+@shared
 def transform_patches(
     image: Images, sizes: Sizes, corner: Corner, tiles: Pair, lines: Lines, nothing: int, zero: float
 ) -> None:
@@ -208,7 +197,7 @@ def _across(place, inside, zero):
     return stacked(subtracted(d_0, d_2), added(d_1, d_2), subtracted(d_2, d_1), subtracted(d_1, d_3))
 
 
-@tiled
+@shared
 def transform_sums(
     lines: Lines, last: int, sizes: Sizes, corner: Corner, tiles: Pair, out: Images, adds: int, zero: float
 ) -> int:
