@@ -102,15 +102,16 @@ def _unbox_array(array_type: Any, value: Any, c: Any) -> Any:
 
 
 def _fits(array_type: Any, place: Any, b: Any) -> Any:
-    """Whether the array object at an address is of that type. Of integers there are two types of a size."""
+    """Whether the array object at an address is of that type. Integers of more than a byte have two types of a size."""
     dtype = as_dtype(array_type.dtype)
     fits = b.icmp_signed("==", field(b, place, _NDIM, 32), integer(array_type.ndim, 32))
     if array_type.mutable:
         flag = b.and_(field(b, place, _FLAGS, 32), integer(_WRITEABLE, 32))
         fits = b.and_(fits, b.icmp_signed("!=", flag, integer(0, 32)))
-    if dtype in FLOATS:
-        descriptor = field(b, place, _DTYPE)
+    descriptor = field(b, place, _DTYPE)
+    if dtype in (*FLOATS, np.uint8):
         fits = b.and_(fits, b.icmp_signed("==", field(b, descriptor, _NUMBER, 32), integer(dtype.num, 32)))
+    if dtype in FLOATS:
         orders = [
             b.icmp_signed("==", field(b, descriptor, _BYTE_ORDER, 8), integer(ord(order), 8)) for order in _NATIVE_ORDERS
         ]
