@@ -13,6 +13,7 @@ Tuples as in planes.py, and
 
 from fastnn.constants import IDENTITY
 from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.filling import fill_planes
 from fastnn.kernels.forms import (
     form,
     full_rows,
@@ -34,7 +35,6 @@ from fastnn.kernels.planes import (
     Sizes,
     Window,
     channels_of,
-    fill_planes,
     framed,
     halo,
     in_place,

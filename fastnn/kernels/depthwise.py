@@ -14,11 +14,12 @@ Tuples as in planes.py, with C = K = 1, and
 from fastnn.constants import IDENTITY
 from fastnn.kernels.column_tiles import add_windows
 from fastnn.kernels.dots import BLOCK
+from fastnn.kernels.filling import part_of_row
 from fastnn.kernels.forms import form, lanes, vectors_of, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import filled
 from fastnn.kernels.memory import element_size, read, read_integers, write_integer
-from fastnn.kernels.planes import Images, Sizes, Window, line_apart, part_of_row, phases, plane_of, reached
+from fastnn.kernels.planes import Images, Sizes, Window, line_apart, phases, plane_of, reached
 from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.results import put
 from fastnn.kernels.shared import tiled

@@ -37,6 +37,12 @@ def pairs(windows):
 
 
 @shared
+def clear(da: int, count: int, zero: float) -> None:
+    """Zeros, for windows that overlap or leave cells out; with others this is not compiled."""
+    at(da, count, zero)[:] = 0
+
+
+@shared
 def max_at(a: int, z: int, sizes: Sizes, windows: Windows, zero: float) -> None:
     """(16) z_ij = max_rs a_(iS+r)(jS+s)."""
     (f, S, P), (planes, H, W, _, _), number = pairs(windows), sizes, at(a, 0, zero).dtype.type
@@ -61,12 +67,12 @@ def max_back_at(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero: 
     (f, S, P), (planes, H, W, _, _) = pairs(windows), sizes
     if pool2x2.fits(f, S, P):
         if not pool2x2.covers(f, S, P, H, W):
-            at(da, planes * H * W, zero)[:] = 0
+            clear(da, planes * H * W, zero)
         pool2x2.backward_max(dz, a, da, planes, H, W, zero)
     elif pool3x3.fits(f, S, zero):
         pool3x3.backward_max(dz, a, da, sizes, P, at(a, 0, zero).dtype.type(-np.inf))
     else:
-        at(da, planes * H * W, zero)[:] = 0
+        clear(da, planes * H * W, zero)
         route_at(dz, a, da, sizes, windows, zero)
 
 
@@ -148,12 +154,12 @@ def max_index_back_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windo
     (f, S, P), (planes, H, W, _, _) = pairs(windows), sizes
     if pool2x2.fits(f, S, P):
         if not pool2x2.covers(f, S, P, H, W):
-            at(da, planes * H * W, zero)[:] = 0
+            clear(da, planes * H * W, zero)
         pool2x2.backward_max_index(dz, index, da, planes, H, W, zero)
     elif pool3x3.fits(f, S, zero):
         pool3x3.backward_max_index(dz, index, da, sizes, P, zero)
     else:
-        at(da, planes * H * W, zero)[:] = 0
+        clear(da, planes * H * W, zero)
         route_index_at(dz, index, da, sizes, windows, zero)
 
 
@@ -207,7 +213,7 @@ def avg_back_at(dz: int, da: int, sizes: Sizes, windows: Windows, zero: float) -
     elif S[1] <= 2:
         sum_at(dz, da, sizes, windows, share)
     else:
-        at(da, planes * H * W, zero)[:] = 0
+        clear(da, planes * H * W, zero)
         spread_at(dz, da, sizes, windows, share)
 
 

@@ -15,7 +15,7 @@ from fastnn.kernels.forms import full_rows, lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Sizes, Window
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import shared, tiled
 from fastnn.kernels.theta_lanes import cycles_by_lanes, lanes_bytes, sums_of_lanes, theta_by_lanes
 from fastnn.kernels.theta_rows import Gradients, cycles_by_rows, rows_bytes, theta_by_rows
 from fastnn.kernels.tiles import added, load, store_sums, tile
@@ -54,7 +54,7 @@ def theta_gradient(algorithm, sizes, window, image, dz, out, scratch, zero):
         theta_by_rows(sizes, window, image, dz, out, scratch, zero)
 
 
-@shared
+@tiled
 def bias_gradient(sizes: tuple[int, int, int], dz: Gradients, db: int, step: int, zero: float) -> None:
     """db_k, the sum of all dz_k: full_rows of them at a time, BLOCK vectors at a time from zero, and lanes at the end."""
     m, K, pixels = sizes

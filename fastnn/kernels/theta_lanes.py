@@ -10,6 +10,7 @@ Tuples as in theta_gradient.py, and
     room    addresses in scratch: planes, sums, the places of a tile's taps, offsets of taps
 """
 
+from fastnn.kernels.filling import fill_planes
 from fastnn.kernels.forms import lanes, long_form, rows_of, vectors_of, zero_of, zeros
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import ask_to_read, element_size, read_integer, read_integers, write_integer
@@ -21,7 +22,6 @@ from fastnn.kernels.planes import (
     Window,
     channels_of,
     evenly,
-    fill_planes,
     framed,
     halo,
     in_place,

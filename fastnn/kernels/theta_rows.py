@@ -10,11 +10,12 @@ padding, or cells of a row are not neighbours, it is copied first. Tuples as in 
     soon    address of dz that is packed next, the step from k to k, how many k, and the bytes of each
 """
 
+from fastnn.kernels.filling import part_of_row
 from fastnn.kernels.forms import form, full_rows, half_rows, lanes, rows_of, tall_form, zero_of, zeros
 from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.memory import ask_to_read, element_size, read_integer, read_integers, write_integer
 from fastnn.kernels.packing import pack_panels
-from fastnn.kernels.planes import PLANE_BYTES, Images, Sizes, Window, line_apart, part_of_row
+from fastnn.kernels.planes import PLANE_BYTES, Images, Sizes, Window, line_apart
 from fastnn.kernels.shared import tiled
 from fastnn.kernels.shuffles import transposed
 from fastnn.kernels.simd import LINE, VECTORS

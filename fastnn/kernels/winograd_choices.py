@@ -29,7 +29,8 @@ def can_be(scheme, algorithm, sizes, window, zero):
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
     S, grid = 1 if scheme == ONE else 2, grid_of(scheme, sizes)
     windows = sizes[3] * sizes[4] if scheme == BACK else sizes[5] * sizes[6]
-    wanted = algorithm == WINOGRAD or products_of(scheme) ** 2 * grid[0] * grid[1] < 9 * windows
+    products = products_of(scheme) * products_of(scheme) * grid[0] * grid[1]
+    wanted = algorithm == WINOGRAD or products < 9 * windows
     near = WEIGHTS * WEIGHTS * sizes[1] * sizes[2] * element_size(zero) <= WEIGHT_BYTES
     is_such = f_h == 3 and f_w == 3 and S_h == S and S_w == S and D_h * D_w == 1
     return algorithm != DIRECT and is_such and sizes[1] > 0 and wanted and near
@@ -48,7 +49,7 @@ def sample_cycles(scheme: int, sizes: Sizes, window: Window, zero: float) -> tup
     """A sample's time by `winograd` and by `correlate`."""
     _, C, K, _, _, _, _ = sizes
     width, rows, grid, (runs, short) = lanes(zero), full_rows(zero), grid_of(scheme, sizes), runs_of(scheme, sizes, zero)
-    vectors = products_of(scheme) ** 2 * C + sums_of(scheme) ** 2 * STORED
+    vectors = products_of(scheme) * products_of(scheme) * C + sums_of(scheme) * sums_of(scheme) * STORED
     products = 1.0 * vectors * -(-K // rows) * rows * grid[0] * grid[1] / width
     fewer = products / PEAK + runs * (PATCH_CYCLES[short][scheme] * C + CELL_CYCLES[short][scheme] * K)
     direct = gather_cycles(shape_of(1, sizes), window, zero) if scheme == BACK else correlate_cycles(sizes, window, zero)
@@ -67,6 +68,6 @@ def takes(scheme: int, algorithm: int, sizes: Sizes, window: Window, zero: float
         return 1
     (fewer, direct), grid, rows = sample_cycles(scheme, sizes, window, zero), grid_of(scheme, sizes), full_rows(zero)
     unused = -(sizes[0] * grid[0] * grid[1]) % lanes(zero)
-    lost = products_of(scheme) ** 2 * unused * -(-sizes[2] // rows) * rows / lanes(zero)
+    lost = products_of(scheme) * products_of(scheme) * unused * -(-sizes[2] // rows) * rows / lanes(zero)
     once = 1.0 * sizes[1] * (WEIGHT_CYCLES * sizes[2] + lost)
     return 1 if sizes[0] * fewer + once < MARGIN[scheme] * sizes[0] * direct else 0

@@ -56,7 +56,7 @@ def _cycles(scheme, sizes, zero):
     _, C, K, H, _, H_out, W_out = sizes
     width, grid, (runs, short) = lanes(zero), grid_of(scheme, sizes), runs_of(scheme, sizes, zero)
     vectors, tiles, rows = -(-K // width), grid[0] * grid[1], -(-C // full_rows(zero)) * full_rows(zero)
-    sums, products = WEIGHTS * WEIGHTS * vectors, 1.0 * products_of(scheme) ** 2 * tiles * rows * vectors
+    sums, products = WEIGHTS * WEIGHTS * vectors, 1.0 * products_of(scheme) * products_of(scheme) * tiles * rows * vectors
     adds = 1.0 * ADD_CYCLES * sums * rows * tiles / (_panels(scheme, sizes, zero) * VECTORS * width)
     fewer = products / PEAK + adds + runs * PATCH_CYCLES[short][scheme] * C + GRADIENT_CYCLES * tiles * vectors
     direct = 9.0 * H_out * W_out * C * vectors / PEAK + PLANE_CYCLES * C * H * -(-W_out // width)
