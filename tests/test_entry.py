@@ -4,8 +4,9 @@ import sys
 
 import numpy as np
 import pytest
+from numba import types
 
-from fastnn.kernels import conv2d_forward, dense_forward, max_pool2d_forward, mean_squared_error, relu
+from fastnn.kernels import avg_pool2d_forward, conv2d_forward, dense_forward, max_pool2d_forward, mean_squared_error, relu
 
 DTYPES = (np.float32, np.float64)
 
@@ -128,3 +129,16 @@ def test_new_arrays_give_their_memory_back():
         dense_forward(a, theta)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     assert grown * (1 if sys.platform == "darwin" else 1024) < 200e6
+
+
+def test_code_for_unsigned_ints_is_not_taken():
+    """Numba takes an int from 2^63 on for unsigned, and its tuples, where one int comes, for two that are not there."""
+    a = np.ones((2, 3, 6, 8), np.float32)
+    z = avg_pool2d_forward(a, 2, 2, 0)
+    pair = types.UniTuple(types.int64, 2)
+    unsigned = types.Tuple((types.uint64, types.int64))
+    avg_pool2d_forward.core.compile((types.Array(types.float32, 4, "C"), pair, unsigned, pair, types.none))
+    for stride in (np.int64(2), 2, (2, 2)):
+        assert (avg_pool2d_forward(a, 2, stride, 0) == z).all()
+    with pytest.raises(ValueError, match=r"^avg_pool2d_forward: stride: "):
+        avg_pool2d_forward(a, 2, (2**63, 1), 0)

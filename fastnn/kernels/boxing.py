@@ -43,7 +43,8 @@ for _dtype in FLOATS:
 
 
 def _is(value: Any, name: str, c: Any) -> Any:
-    """Whether an object is of that very class."""
+    """Whether an object is of that very class; NULL, which Numba's unboxing of tuples may go on with, is of none."""
+    value = c.builder.select(cgutils.is_null(c.builder, value), c.pyapi.borrow_none(), value)
     class_ = c.builder.ptrtoint(c.pyapi.get_type(value), integer(0).type)
     return c.builder.icmp_unsigned("==", class_, named_address(c.builder, name))
 

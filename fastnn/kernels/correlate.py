@@ -26,7 +26,7 @@ from fastnn.kernels.forms import (
     zero_of,
     zeros,
 )
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.memory import element_size, read_integer
 from fastnn.kernels.planes import (
     COPIED,
@@ -210,7 +210,7 @@ def _sweep(sizes, window, zero):
     return max(1, cells // wide) * wide
 
 
-@compiled
+@inlined
 def _share(block, done, behind, row_cells):
     """Which share of a block's taps, from one tap row to another, meets rows of the image under some cells; if not all."""
     taps, (first_cell, last_cell, (f_h, H, top, S_h, D_h)) = block[0], block[3]
@@ -254,7 +254,7 @@ def _cells(wide, narrow, sizes, weights, out, room, block):
         begin = behind
 
 
-@compiled
+@inlined
 def _run(kind, counts, above, source, bias, target, count):
     """One tile. Weights are packed with zeros behind the last row, so that rows lie at constant distances."""
     taps, last, adds, later = counts

@@ -141,7 +141,8 @@ class Core(Kept):
         canonical = self._canonical(args)
         with arrays_come_and_go():
             entry_point = super().compile(canonical)
-        self.entry_points[tuple(map(_kind, canonical))] = entry_point
+        if all(map(self._is_usual, self.contract.names, canonical)):
+            self.entry_points[tuple(map(_kind, canonical))] = entry_point
         if args not in self._known and args != canonical:
             self._insert([arg._code for arg in args], entry_point, False)
             self._known.add(args)
@@ -154,6 +155,11 @@ class Core(Kept):
         except (TypeError, ValueError) as error:
             raise TypingError(str(error)) from None
         return tuple(self._canonical_type(name, type_) for name, type_ in named.items())
+
+    def _is_usual(self, name: str, type_: types.Type) -> bool:
+        """Not, for one, a pair with an int from 2^63 on, which Numba takes for unsigned."""
+        pair = isinstance(type_, types.BaseTuple) and self.contract.kinds[name] is arguments.pair
+        return not pair or type_ == types.UniTuple(types.int64, 2)
 
     def _present(self, named: Mapping[str, types.Type]) -> list[str]:
         """The array parameters that got an argument; one that must have one counts as present."""
