@@ -120,7 +120,10 @@ def route_at(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero: flo
 
 @shared
 def max_index_at(a: int, z: int, index: int, sizes: Sizes, windows: Windows, zero: float) -> None:
-    """(16) z, and the number r f_w + s, a byte, of the first of each window's largest cells."""
+    """(16) z, and the number r f_w + s, a byte, of the first of each window's largest cells.
+
+    Where the largest are zeros of both signs, z may be the other zero than without a number.
+    """
     (f, S, P), (planes, H, W, _, _) = pairs(windows), sizes
     if pool2x2.fits(f, S, P):
         pool2x2.forward_max_index(a, z, index, planes, H, W, zero)
