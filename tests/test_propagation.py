@@ -63,3 +63,21 @@ def meets(case, place, at):
     without = [v.copy() if isinstance(v, np.ndarray) else v for v in ones]
     without[1].flat[at] = 0
     return results(reference, case, ones)[0] != results(reference, case, without)[0]
+
+
+@pytest.mark.parametrize("special", SPECIAL)
+@pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
+@pytest.mark.parametrize("size", [(1, 2, 1, 1), (3, 2, 4, 5)], ids=str)
+@pytest.mark.parametrize("backend", [reference, ops], ids=["reference", "ops"])
+def test_0_times_infinity(backend, size, dtype, special):
+    """NaN, where windows and groups are one cell and channel, too: np.dot leaves out what is multiplied by a single 0."""
+    zeros, theta, b = np.zeros(size, dtype), np.zeros((2, 1, 1, 1), dtype), np.zeros(2, dtype)
+    spoilt, spoilt_theta = zeros.copy(), theta.copy()
+    spoilt[0, 1, 0, 0] = spoilt_theta[1] = SPECIAL[special]
+    cell, channel = spoilt != 0, np.zeros(size, bool)
+    channel[:, 1] = True
+    for a, weights, reached in ((spoilt, theta, cell), (zeros, spoilt_theta, channel)):
+        assert np.array_equal(np.isnan(backend.conv2d_forward(a, weights, b, groups=2)), reached)
+        assert np.array_equal(np.isnan(backend.conv2d_dz_to_da(a, weights, size[2:], groups=2)), reached)
+    for a, dz in ((spoilt, zeros), (zeros, spoilt)):
+        assert np.isnan(backend.conv2d_dz_to_dtheta(a, dz, 1, groups=2)).ravel().tolist() == [False, True]

@@ -5,6 +5,7 @@ S, P and D are pairs, one entry for each axis. The padded image is x; the window
 side by side: each has its own part of the channels.
 """
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -28,6 +29,17 @@ def padded(a: NDArray[np.floating], P: tuple[int, int], value: float = 0.0) -> N
     """a with P cells of one value around each image."""
     (P_h, P_w) = P
     return np.pad(a, ((0, 0), (0, 0), (P_h, P_h), (P_w, P_w)), constant_values=value)
+
+
+def contracted(
+    x: NDArray[np.floating], y: NDArray[np.floating], axes: tuple[tuple[int, ...], tuple[int, ...]]
+) -> NDArray[np.floating]:
+    """np.tensordot by np.matmul: by np.dot a factor that is a single number goes to BLAS's axpy, where 0 times NaN is 0."""
+    over = len(axes[0])
+    x, y = np.moveaxis(x, axes[0], range(-over, 0)), np.moveaxis(y, axes[1], range(over))
+    kept, met, others = x.shape[:-over], math.prod(y.shape[:over]), y.shape[over:]
+    product = x.reshape(math.prod(kept), met) @ y.reshape(met, math.prod(others))
+    return product.reshape(kept + others)
 
 
 def parts(C: int, K: int, groups: int) -> Iterator[tuple[slice, slice]]:
@@ -59,7 +71,7 @@ def conv2d_forward(
     z = shapes.result(out, shapes.conv2d_z(a.shape, theta.shape, b.shape, S, P, D, groups), a.dtype)
     patches = windows(padded(a, P), theta.shape[2:], S, D)
     for c, k in parts(a.shape[1], theta.shape[0], groups):
-        z[:, k] = np.tensordot(patches[:, c], theta[k], axes=((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2)
+        z[:, k] = contracted(patches[:, c], theta[k], ((1, 4, 5), (1, 2, 3))).transpose(0, 3, 1, 2)
     z += b[:, None, None]
     return activated(z, activation)
 
@@ -84,7 +96,7 @@ def conv2d_dz_to_dtheta(
     dtheta = shapes.result(out, shapes.conv2d_theta(a.shape, dz.shape, f, S, P, D, groups), a.dtype)
     patches = windows(padded(a, P), f, S, D)
     for c, k in parts(a.shape[1], dz.shape[1], groups):
-        dtheta[k] = np.tensordot(dz[:, k], patches[:, c], axes=((0, 2, 3), (0, 2, 3)))
+        dtheta[k] = contracted(dz[:, k], patches[:, c], ((0, 2, 3), (0, 2, 3)))
     return dtheta
 
 
@@ -121,6 +133,6 @@ def conv2d_dz_to_da(
     patches = windows(scattered, theta.shape[2:], S, D)
     for c, k in parts(da.shape[1], dz.shape[1], groups):
         for r, s in np.ndindex(theta.shape[2:]):
-            patches[:, c, :, :, r, s] += np.tensordot(dz[:, k], theta[k, :, r, s], axes=(1, 0)).transpose(0, 3, 1, 2)
+            patches[:, c, :, :, r, s] += contracted(dz[:, k], theta[k, :, r, s], ((1,), (0,))).transpose(0, 3, 1, 2)
     da[...] = scattered[:, :, P[0] : P[0] + H, P[1] : P[1] + W]
     return da
