@@ -38,6 +38,7 @@ NUMBA_ONLY = [
     "test_threads.py",
     "test_verify.py",
     "test_winograd.py",
+    "test_winograd_choices.py",
 ]
 
 collect_ignore = [] if backend.name == "numba" else NUMBA_ONLY

@@ -7,16 +7,9 @@ import pytest
 from cases import Case, tolerance
 from guarded import guarded
 from layouts import LAYOUTS, WRITEABLE
-from numba import njit
 
 from fastnn import kernels, reference
-from fastnn.constants import ACTIVATION_CODES, AUTO, DIRECT, WINOGRAD
-from fastnn.kernels.image_gradient import image_bytes
-from fastnn.kernels.windows import windows_bytes
-from fastnn.kernels.winograd import PATCH_BYTES
-from fastnn.kernels.winograd_choices import can_be, takes
-from fastnn.kernels.winograd_schemes import TWO, scheme_of, way_back
-from fastnn.kernels.winograd_theta import NEAR_BYTES, theta_bytes, theta_takes
+from fastnn.constants import ACTIVATION_CODES, WINOGRAD
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")  # NumPy's word on infinity - infinity
 
@@ -100,6 +93,18 @@ def test_random_settings(S, dtype):
 def test_blocks(setting, S, dtype):
     rng = np.random.default_rng(2)
     check(setting, S, dtype, lambda shape, written=False: uniform(rng, shape, dtype))
+
+
+@BOTH_DTYPES
+@BOTH_STRIDES
+def test_edges(S, dtype):
+    """Rows of up to four vectors of 16 cells and some: runs that just fit. And wide padding, and no channels."""
+    rng = np.random.default_rng(8)
+    settings = [((1, 2, 4, W), (3, 2, 3, 3), ONE, 1) for W in range(1, 71)]
+    settings += [((1, 2, 3, W), (2, 2, 3, 3), (0, P), 1) for W, P in ((1, 9), (2, 17), (4, 34), (3, 50))]
+    settings += [((2, 0, 5, 4), (3, 0, 3, 3), ONE, 1), ((2, 3, 5, 4), (0, 3, 3, 3), ONE, 1)]
+    for setting in settings:
+        check(setting, S, dtype, lambda shape, written=False: uniform(rng, shape, dtype))
 
 
 @BOTH_DTYPES
@@ -209,67 +214,32 @@ def test_overflow_within_a_transform(S, dtype):
     assert_same_kinds(dz_to_da(dz, theta, (6, 6), S, ONE) / most, da)
 
 
-# When it is taken ------------------------------------------------------------------------------------------------------
+# What a difference or sum along one row or column of a patch, and no other, is too large for.
+PATTERNS = [[1, -1]], [[1, 1]], [[1, 0, -1]], [[1, 0.5], [-1, -0.5]], [[0.5, 1], [-0.5, -1]]
 
 
-@njit
-def taken(algorithm, sizes, window, zero):
-    """Whether windows are summed so, gradients, and dz to da; and the scratch of each."""
-    scheme, turned, met = way_back(sizes, window)
-    z = takes(scheme_of(window), algorithm, sizes, window, zero), windows_bytes(sizes, window, algorithm, zero)
-    dtheta = theta_takes(algorithm, sizes, window, zero), theta_bytes(sizes, window, algorithm, zero)
-    return z, dtheta, (takes(scheme, algorithm, turned, met, zero), image_bytes(algorithm, sizes, window, zero))
-
-
-def sizes_of(m, C, K, size, S=1, P=1):
-    out = (size + 2 * P - 3) // S + 1
-    return (m, C, K, size, size, out, out), (3, 3, S, S, P, P, 1, 1)
-
-
-@pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
-def test_taken_where_channels_are_many(zero):
-    many = ((32, 64, 64, 28, 1), (16, 128, 128, 14, 1), (64, 32, 64, 26, 1), (8, 32, 32, 32, 1), (512, 64, 64, 32, 1))
-    for setting in (*many, (32, 64, 128, 28, 2), (16, 128, 256, 28, 2), (8, 64, 64, 56, 2)):
-        assert all(choice for choice, _ in taken(AUTO, *sizes_of(*setting), zero)), setting
-        assert not any(choice for choice, _ in taken(DIRECT, *sizes_of(*setting), zero))
-    few = ((64, 1, 32, 28, 1), (64, 2, 16, 28, 1), (64, 1, 1, 28, 1), (64, 64, 1, 28, 1), (8, 64, 64, 1, 1))
-    few += ((1, 512, 512, 7, 1), (64, 1, 32, 28, 2), (64, 3, 16, 32, 2), (8, 64, 64, 3, 2))
-    for setting in few:
-        assert not any(choice for choice, _ in taken(AUTO, *sizes_of(*setting), zero)), setting
-    sizes, _ = sizes_of(32, 64, 64, 28)
-    for other in (
-        (3, 3, 2, 1, 1, 1, 1, 1), (3, 3, 3, 3, 1, 1, 1, 1), (3, 3, 1, 1, 1, 1, 1, 2), (3, 3, 2, 2, 1, 1, 2, 2),
-        (1, 9, 1, 1, 1, 1, 1, 1), (3, 1, 1, 1, 1, 1, 1, 1), (3, 1, 2, 2, 1, 1, 1, 1),
-    ):  # fmt: skip
-        for algorithm in (AUTO, WINOGRAD):
-            assert not any(choice for choice, _ in taken(algorithm, sizes, other, zero)[:2]), other
-
-
-@pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
-def test_not_taken_where_products_are_not_fewer(zero):
-    """Nor is anything compiled to find that out. 5 x 5 cells are 225 products, and so are the 9 tiles that they lie in."""
-    assert not can_be(TWO, AUTO, *sizes_of(64, 64, 64, 11, 2, 0), zero)
-    assert can_be(TWO, WINOGRAD, *sizes_of(64, 64, 64, 11, 2, 0), zero)
-    assert can_be(TWO, AUTO, *sizes_of(64, 64, 64, 11, 2, 1), zero)
-
-
+@BOTH_DTYPES
 @BOTH_STRIDES
-@pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
-def test_scratch_is_bounded_and_enough_for_fewer_samples(zero, S):
-    """As conv.py has it, and 128 KB of sums of products and some lines. A vector has 64 bytes at most."""
-    size, columns = zero.itemsize, 3 * 64 // zero.itemsize
-    for C, K, side in ((16, 16, 9), (3, 40, 28), (64, 64, 28), (128, 128, 14), (1000, 64, 7), (8, 8, 2), (20, 9, 5)):
-        row = (-(-K * size // 64) + 1) * 64
-        bounds = (16 * (K + 7) * C * size, 16 * row * C + max(NEAR_BYTES, 16 * columns * row), 16 * (C + 7) * K * size)
-        for P in (0, 1, 2):
-            sizes, window = sizes_of(10**6, C, K, side, S, P)
-            if sizes[5] < 1:
-                continue
-            for step, bound in enumerate(bounds):
-                direct = taken(DIRECT, sizes, window, zero)[step][1]
-                assert taken(WINOGRAD, sizes, window, zero)[step][1] <= direct + bound + PATCH_BYTES + 2**17
-                for m in (1, 2, 3, 5, 17, 1000):
-                    if taken(AUTO, (m, *sizes[1:]), window, zero)[step][0]:
-                        enough = taken(AUTO, sizes, window, zero)[step][1]
-                        assert enough >= taken(WINOGRAD, sizes, window, zero)[step][1]
-                        assert enough > direct or step == 2  # what scatters may need more
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("pattern", PATTERNS, ids=str)
+def test_overflow_anywhere(pattern, turned, S, dtype):
+    """At each place of an image and of dz by themselves: what is computed again is finite, and near."""
+    cells = np.array(pattern).T if turned else np.array(pattern)
+    most, small = np.finfo(dtype).max, dtype(1e-30)
+    tiny, theta, b = np.full((1, 1, 7, 7), small), np.full((1, 1, 3, 3), small), np.zeros(1, dtype)
+    height, width = cells.shape
+
+    def assert_finite(got, wanted):
+        assert np.isfinite(wanted).all()
+        assert_same_kinds(got / (most * small), wanted / (most * small))
+
+    for P in (ONE, (0, 1)):
+        H_out, W_out = ((7 + 2 * n - 3) // S + 1 for n in P)
+        for y, x in np.ndindex(8 - height, 8 - width):
+            a = np.zeros_like(tiny)
+            a[0, 0, y : y + height, x : x + width] = cells * most
+            dz, tiny_dz = a[:, :, :H_out, :W_out], tiny[:, :, :H_out, :W_out]
+            assert_finite(forward(a, theta, b, S, P), reference.conv2d_forward(a, theta, b, S, P))
+            assert_finite(dz_to_da(dz, theta, (7, 7), S, P), reference.conv2d_dz_to_da(dz, theta, (7, 7), S, P))
+            for left, right in ((a, tiny_dz), (tiny, dz)):
+                assert_finite(dz_to_dtheta(left, right, S, P), reference.conv2d_dz_to_dtheta(left, right, 3, S, P))
