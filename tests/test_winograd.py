@@ -226,7 +226,7 @@ def test_overflow_anywhere(pattern, turned, S, dtype):
     """At each place of an image and of dz by themselves: what is computed again is finite, and near."""
     cells = np.array(pattern).T if turned else np.array(pattern)
     most, small = np.finfo(dtype).max, dtype(1e-30)
-    tiny, theta, b = np.full((1, 1, 7, 7), small), np.full((1, 1, 3, 3), small), np.zeros(1, dtype)
+    tiny, theta, b = np.full((1, 2, 7, 7), small), np.full((2, 2, 3, 3), small), np.zeros(2, dtype)
     height, width = cells.shape
 
     def assert_finite(got, wanted):
@@ -237,7 +237,7 @@ def test_overflow_anywhere(pattern, turned, S, dtype):
         H_out, W_out = ((7 + 2 * n - 3) // S + 1 for n in P)
         for y, x in np.ndindex(8 - height, 8 - width):
             a = np.zeros_like(tiny)
-            a[0, 0, y : y + height, x : x + width] = cells * most
+            a[0, 1, y : y + height, x : x + width] = cells * most
             dz, tiny_dz = a[:, :, :H_out, :W_out], tiny[:, :, :H_out, :W_out]
             assert_finite(forward(a, theta, b, S, P), reference.conv2d_forward(a, theta, b, S, P))
             assert_finite(dz_to_da(dz, theta, (7, 7), S, P), reference.conv2d_dz_to_da(dz, theta, (7, 7), S, P))
