@@ -1,5 +1,7 @@
 """What a network's table notes of its convolutions is true of slices of any number of samples."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,7 @@ from fastnn.constants import (
     WINOGRAD,
 )
 from fastnn.kernels.choices import are_in_lanes, known, scatters, takes_samples
+from fastnn.kernels.cycles import inside
 from fastnn.kernels.images import place
 from fastnn.kernels.theta_gradient import is_by_lanes
 
@@ -70,3 +73,17 @@ def test_something_is_left_open():
         assert 0 < sum(bool(each & flag) for each in noted) < len(noted), flag
     for unit in (FEWEST, FEWEST_BACK):
         assert len({each // unit % FEWEST_LIMIT for each in noted}) > 1
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+def test_pairs_inside(axis):
+    """Taps that meet a cell of the image, along an axis: counted one by one. All cycles are worked out from them."""
+    for n, f, S, P, D in itertools.product((1, 2, 7, 12), (1, 3, 5), (1, 2, 3), (0, 1, 4), (1, 2)):
+        out = (n + 2 * P - D * (f - 1) - 1) // S + 1
+        if out > 0:
+            met = sum(0 <= S * i + D * r - P < n for i in range(out) for r in range(f))
+            other = 50, 9, 4, 2, 3  # along the other axis
+            along = zip((n, f, S, P, D), other, strict=True)
+            H, f_, S_, P_, D_ = (pair if axis == 0 else pair[::-1] for pair in along)
+            sizes, window = (1, 1, 1, *H, *((out, 20) if axis == 0 else (20, out))), (*f_, *S_, *P_, *D_)
+            assert inside(axis, sizes, window) == met, (n, f, S, P, D)

@@ -52,7 +52,7 @@ def test_other_arguments_are_refused(place, change, error):
     "other",
     [1.5, True, None, "1", (1.5, 1.5), (True, True), (1, True), (None, 1), (1,), (1, 1, 1), (), -1, 2**70, (1, 2**70)],
 )
-@pytest.mark.parametrize("place", ["stride", "dilation", "groups"])
+@pytest.mark.parametrize("place", ["stride", "padding", "dilation", "groups"])
 def test_other_numbers_are_refused(place, other):
     """Compiled code would round floats and take True for 1; a pair of ints is none for groups."""
     a, theta, b = np.ones((1, 1, 5, 5), np.float32), np.ones((1, 1, 3, 3), np.float32), np.zeros(1, np.float32)
@@ -76,6 +76,19 @@ def test_a_pair_that_may_be_left_out():
         for stride in (1.5, True, "1", (1,), (1, True), a):
             with pytest.raises(TypeError, match=r"^max_pool2d_forward: stride: "):
                 max_pool2d_forward(a, 2, stride)
+
+
+@pytest.mark.parametrize("dtype", [np.int8, bool, np.uint16, np.float32, np.float64])
+def test_another_index_is_refused(dtype):
+    """Right behind calls with bytes, for whose code it would be so many of them."""
+    a, z, index = np.ones((1, 2, 4, 4), np.float32), np.zeros((1, 2, 2, 2), np.float32), np.ones((1, 2, 2, 2), np.uint8)
+    for _ in range(2):
+        assert max_pool2d_forward(a, 2, None, 0, z, index) is z
+        assert not index.any()
+    other = np.full(index.shape, 7, dtype)
+    with pytest.raises(TypeError, match=r"^max_pool2d_forward: index: expected dtype uint8"):
+        max_pool2d_forward(a, 2, None, 0, z, other)
+    assert (other == np.full(1, 7, dtype)).all()
 
 
 def test_a_read_only_output_is_refused():

@@ -196,6 +196,25 @@ def test_calls():
         outer(values, 4)
 
 
+@compiled
+def long_way(n, pair):
+    """What would need a place of its own in each round of a loop would need more than a thread's stack."""
+    total = 0
+    for i in range(n):
+        for j in range(i % 3, i % 5, 1 + i % 2):
+            total += j
+        total += refused(i, False, pair)[0]
+        for j in range(i % 3):
+            total -= j
+    return total
+
+
+def test_long_loops():
+    expected = sum(sum(range(i % 3, i % 5, 1 + i % 2)) + i + 2 - sum(range(i % 3)) for i in range(30))
+    assert lean(lambda n: long_way(n, (1, 2)))(30) == expected
+    assert lean(lambda n: long_way(n, (1, 2)))(3_000_000) > 0
+
+
 def gather(values):
     """Arrays, whose references are counted, beside numbers."""
     total, kept = 0.0, values
