@@ -13,7 +13,7 @@ dot products order theirs by lanes.
 
 from fastnn.kernels.dots import BLOCK, add_row, dot_products
 from fastnn.kernels.forms import form, full_rows, half_rows, lanes, zero_of, zeros
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.layout import address, empty
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.packing import pack_panels, pack_rows
@@ -220,7 +220,7 @@ def _row_of_tiles(
         s += columns * size if s != 0 else 0
 
 
-@compiled
+@inlined
 def _run(kind, k, above, last, beside, start, target, count, soon, copy):
     """One tile of a form: c = s + a b, block by block. b's rows go to copy, a full tile's apart, or to None.
 

@@ -15,7 +15,7 @@ wait for the tap before, whose cells overlap.
 
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import form, lanes, low_form, rows_of, vectors_of, zero_of, zeros
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lanes import added_masked, store_apart, store_lanes
 from fastnn.kernels.memory import ask_to_read, element_size, read, read_integers, write, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window, line_apart, phases
@@ -178,7 +178,7 @@ def _make_cols(wide, pair, single, counts, taps, dz, above, cols):
         done += count
 
 
-@compiled
+@inlined
 def _run(kind, K, taps, weights, dz, target, last, count):
     """One tile: BLOCK terms from zero, then the next are added."""
     (first, some, of), (source, step_k, step_r, near, ahead) = taps, dz

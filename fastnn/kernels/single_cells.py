@@ -16,7 +16,7 @@ from fastnn.kernels.blocking import GROUP
 from fastnn.kernels.correlate import Weights
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.forms import form, full_rows, half_rows, lanes, zero_of, zeros
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Images, Sizes, channels_of
 from fastnn.kernels.pointwise import activate_planes
@@ -97,7 +97,7 @@ def _sum_panel(counts, cells, image, weights, out, room, zero):
                 _deliver((last, each), cells, buffer, (out[0] + k * out[2], out[1], out[2]), c > 0, zero)
 
 
-@compiled
+@inlined
 def _run(kind, terms, above, beside, bias, target, soon):
     """One tile. It asks for lines in as many steps as it takes; those behind the last channel of a panel are of no use."""
     channels, last, later, adds = terms
