@@ -9,7 +9,7 @@ import numpy as np
 
 from fastnn.kernels.blocking import Place, product_by_rows
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.layout import address, empty
+from fastnn.kernels.layout import address, empty, in_use_until_here
 from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.shared import shared
 
@@ -33,15 +33,21 @@ def product(a, b, start, c):
 
 @compiled
 def column_sums(b, c):
-    """c_j = sum_t b_tj, with b (k, n), c (n,): a row of ones, which is one element again and again, times b."""
-    _ones_times(np.ones(1, b.dtype), b, c)
+    """c_j = sum_t b_tj, with b (k, n), c (n,): a row of ones times b, which is one element again and again.
+
+    Where b's columns are contiguous it is a row indeed, for dot products.
+    """
+    along = b.strides[0] == b.itemsize and b.strides[1] != b.itemsize
+    ones = np.ones(b.shape[0] if along else 1, b.dtype)
+    _ones_times(ones, b.itemsize if along else 0, b, c)
 
 
 @compiled
-def _ones_times(one, b, c):
-    right = (address(b), b.strides[0], b.strides[1])
+def _ones_times(ones, step, b, c):
+    left, right, zero = (address(ones), 0, step), (address(b), b.strides[0], b.strides[1]), c.dtype.type(0)
     if b.shape[1] > 0:
-        product_at(1, b.shape[0], b.shape[1], (address(one), 0, 0), right, 0, 0, address(c), 0, c.strides[0], 0, one[0])
+        product_at(1, b.shape[0], b.shape[1], left, right, 0, 0, address(c), 0, c.strides[0], 0, zero)
+        in_use_until_here(ones)
 
 
 @compiled

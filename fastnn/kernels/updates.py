@@ -5,24 +5,50 @@ import math
 from fastnn import shapes
 from fastnn.arguments import Constants, Parameters
 from fastnn.constants import ADAM
+from fastnn.kernels.bits import wide
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, at, flat, put_back
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.overlap import apart
 from fastnn.kernels.shared import shared
+from fastnn.kernels.simd import LINE
+
+
+@compiled
+def _before_line(theta, n, zero):
+    """How many of n parameters lie before the first whole line of a cache.
+
+    NumPy's large arrays begin 16 bytes behind a line, all of them: vectors of 64 bytes that crossed lines, in six or seven
+    arrays at once, took twice as long.
+    """
+    return min(n, -theta % LINE // element_size(zero))
 
 
 @shared
 def sgd_at(theta: int, dtheta: int, velocity: int, n: int, rate: float, momentum: float, nesterov: int) -> None:
     """(6) for n parameters at an address; without momentum the velocity is neither read nor written."""
-    parameters, gradients = at(theta, n, rate), at(dtheta, n, rate)
+    before = _before_line(theta, n, rate)
+    _sgd(theta, dtheta, velocity, before, rate, momentum, nesterov)
+    offset = before * element_size(rate)
+    _sgd(theta + offset, dtheta + offset, velocity + offset, n - before, rate, momentum, nesterov)
+
+
+@compiled
+def _sgd(theta, dtheta, velocity, n, rate, momentum, nesterov):
+    """A loop for each form: LLVM made no vectors of one with a condition in it, which took 6 times as long."""
+    wide()
+    parameters, gradients, velocities = at(theta, n, rate), at(dtheta, n, rate), at(velocity, n, rate)
     if momentum == 0:
         for i in range(n):
             parameters[i] -= rate * gradients[i]
-        return
-    velocities = at(velocity, n, rate)
-    for i in range(n):
-        velocities[i] = momentum * velocities[i] + gradients[i]
-        parameters[i] -= rate * (gradients[i] + momentum * velocities[i] if nesterov != 0 else velocities[i])
+    elif nesterov != 0:
+        for i in range(n):
+            velocities[i] = momentum * velocities[i] + gradients[i]
+            parameters[i] -= rate * (gradients[i] + momentum * velocities[i])
+    else:
+        for i in range(n):
+            velocities[i] = momentum * velocities[i] + gradients[i]
+            parameters[i] -= rate * velocities[i]
 
 
 @shared
@@ -45,11 +71,16 @@ def adam_at(
 
     stay is 1 for Adam, 1 - lr weight_decay for AdamW.
     """
-    parameters, gradients, means, squares = at(theta, n, rate), at(dtheta, n, rate), at(first, n, rate), at(second, n, rate)
-    for i in range(n):
-        means[i] = beta_1 * means[i] + rest_1 * gradients[i]
-        squares[i] = beta_2 * squares[i] + rest_2 * (gradients[i] * gradients[i])
-        parameters[i] = stay * parameters[i] - rate * means[i] / (math.sqrt(squares[i]) * unbias + epsilon)
+    begin, count = 0, _before_line(theta, n, rate)
+    for _ in range(2):
+        offset = begin * element_size(rate)
+        parameters, gradients = at(theta + offset, count, rate), at(dtheta + offset, count, rate)
+        means, squares = at(first + offset, count, rate), at(second + offset, count, rate)
+        for i in range(count):
+            means[i] = beta_1 * means[i] + rest_1 * gradients[i]
+            squares[i] = beta_2 * squares[i] + rest_2 * (gradients[i] * gradients[i])
+            parameters[i] = stay * parameters[i] - rate * means[i] / (math.sqrt(squares[i]) * unbias + epsilon)
+        begin, count = count, n - count
 
 
 @kernel(writes=("theta", "velocity"))
