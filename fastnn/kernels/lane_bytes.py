@@ -5,9 +5,10 @@ and no. Sixteen bytes are compared in a quarter of a register of 512 bits, and w
 
     numbered(t, number)                       as many as t, of one vector, has lanes, all the number
     raised(b, number)                         b + number, modulo 256; the number is a constant
-    where_number(b, number, t)                lane by lane: t where b is the number, a constant, else 0
+    kept_number(t, number)                    the same of a constant, which stays in a register: LLVM would read it each time
+    where_equal(b, c, t)                      lane by lane: t where b is c, else 0
     where_numbers(b, first, second, t)        the same with one number for even lanes and one for odd ones
-    added_where_number(t, b, number, u)       lane by lane: t + u where b is the number, else t
+    added_where_equal(t, b, c, u)             lane by lane: t + u where b is c, else t
 """
 
 from typing import Any
@@ -17,7 +18,7 @@ from numba.core import types
 from numba.extending import intrinsic
 
 from fastnn.kernels.instructions import Code
-from fastnn.kernels.simd import Bytes
+from fastnn.kernels.simd import Bytes, without_knowing
 
 
 def _pattern(b: Bytes, *numbers: types.Type) -> ir.Constant:
@@ -40,6 +41,17 @@ def numbered(typing_context, t, number):
     return b(t, types.int64), generate
 
 
+@intrinsic
+def kept_number(typing_context, t, number):
+    b = Bytes(t.lanes)
+
+    def generate(context, builder, signature, args):
+        byte = builder.trunc(without_knowing(builder, args[1], ir.IntType(64)), b.element)
+        return builder.insert_value(b.zeros(), Code(builder, b).splat(byte), 0)
+
+    return b(t, types.int64), generate
+
+
 @intrinsic(prefer_literal=True)
 def raised(typing_context, b, number):
     def generate(context, builder, signature, args):
@@ -49,14 +61,14 @@ def raised(typing_context, b, number):
     return b(b, number), generate
 
 
-@intrinsic(prefer_literal=True)
-def where_number(typing_context, b, number, t):
+@intrinsic
+def where_equal(typing_context, b, c, t):
     def generate(context, builder, signature, args):
-        equal = _equal(builder, b, args[0], number)
-        chosen = builder.select(equal, builder.extract_value(args[2], 0), t.zero_vector())
+        byte, other, yes = (builder.extract_value(value, 0) for value in args)
+        chosen = builder.select(builder.icmp_unsigned("==", byte, other), yes, t.zero_vector())
         return builder.insert_value(args[2], chosen, 0)
 
-    return t(b, number, t), generate
+    return t(b, b, t), generate
 
 
 @intrinsic(prefer_literal=True)
@@ -69,12 +81,11 @@ def where_numbers(typing_context, b, first, second, t):
     return t(b, first, second, t), generate
 
 
-@intrinsic(prefer_literal=True)
-def added_where_number(typing_context, t, b, number, u):
+@intrinsic
+def added_where_equal(typing_context, t, b, c, u):
     def generate(context, builder, signature, args):
-        before = builder.extract_value(args[0], 0)
-        total = builder.fadd(before, builder.extract_value(args[3], 0))
-        chosen = builder.select(_equal(builder, b, args[1], number), total, before)
+        before, byte, other, more = (builder.extract_value(value, 0) for value in args)
+        chosen = builder.select(builder.icmp_unsigned("==", byte, other), builder.fadd(before, more), before)
         return builder.insert_value(args[0], chosen, 0)
 
-    return t(t, b, number, t), generate
+    return t(t, b, b, t), generate

@@ -10,7 +10,7 @@ Strips and pairs of images are pool3x3_strips.py's. Addresses and sizes are as i
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled, inlined
-from fastnn.kernels.lane_bytes import added_where_number, numbered, raised, where_number
+from fastnn.kernels.lane_bytes import added_where_equal, kept_number, numbered, raised, where_equal
 from fastnn.kernels.lanes import filled, has_nan, load_lanes, scaled, where_above, where_larger
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, write_integer
@@ -25,9 +25,9 @@ Padding = tuple[int, int]
 
 
 @compiled
-def fits(f, S, zero):
-    """Whether the windows are of this kind, and a vector long enough for strips."""
-    return f[0] == 3 and f[1] == 3 and S[0] == 2 and S[1] == 2 and lanes(zero) >= 4
+def fits(f, S, P, zero):
+    """Whether the windows are of this kind, each of whose middle cells exists, and a vector long enough for strips."""
+    return f[0] == 3 and f[1] == 3 and S[0] == 2 and S[1] == 2 and max(P[0], P[1]) <= 1 and lanes(zero) >= 4
 
 
 # Forward -------------------------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def _mean_down(cell, window, strip, places, shape, share):
     for _ in range(shape[5][0]):
         top = _joined(_cells(0, a + cell, strip, shape, nothing, share), total)
         for i in range(shape[2]):
-            middle = _joined(_cells(2 * i + 1, a + cell, strip, shape, nothing, share), total)
+            middle = _joined(read_row(a + cell + _row(2 * i + 1, shape, share), strip, nothing, share), total)
             bottom = _joined(_cells(2 * i + 2, a + cell, strip, shape, nothing, share), total)
             mean = scaled(_joined((top, middle, bottom), total), share)
             write_windows(mean, z + (window + i * shape[3]) * size, strip, size)
@@ -72,8 +72,7 @@ def _largest_down(cell, window, strip, places, shape, low):
     for _ in range(shape[5][0]):
         top = _joined(_cells(0, a + cell, strip, shape, nothing, low), larger)
         for i in range(shape[2]):
-            middle = _cells(2 * i + 1, a + cell, strip, shape, nothing, low)
-            bottom = _cells(2 * i + 2, a + cell, strip, shape, nothing, low)
+            middle, bottom = _two_rows(i, a + cell, strip, shape, nothing, low)
             if has_nan(middle[0], middle[1]) or has_nan(bottom[0], bottom[1]):
                 last = _joined(bottom, larger)
                 best = _joined((top, _joined(middle, larger), last), larger)
@@ -104,6 +103,23 @@ def _cells(y, cell, strip, shape, nothing, zero):
     if not _is_row(y, shape):
         return nothing, nothing, nothing
     return read_row(cell + y * shape[1] * element_size(zero), strip, nothing, zero)
+
+
+@compiled
+def _row(y, shape, zero):
+    """Where row y of the padded image is, in bytes."""
+    return y * shape[1] * element_size(zero)
+
+
+@inlined
+def _two_rows(i, cell, strip, shape, nothing, low):
+    """The cells of the middle and the last row of row i of windows: of the middle one again, if the image has no such row.
+
+    That changes neither what is largest nor which is the first of such cells, and takes no branch.
+    """
+    middle, last = _row(2 * i + 1, shape, low), _row(shape[0] - 1 + shape[4][0], shape, low)
+    bottom = min(_row(2 * i + 2, shape, low), last)
+    return read_row(cell + middle, strip, nothing, low), read_row(cell + bottom, strip, nothing, low)
 
 
 @compiled
@@ -142,19 +158,22 @@ def _first_columns(strip, padding, zero):
 
 @inlined
 def _top(cell, strip, shape, begin, nothing, low):
-    """Of row 0 of the padded image, each window's largest cell and its column."""
-    return _largest(_cells(0, cell, strip, shape, nothing, low), begin, where_larger_of)
+    """Of row 0 of the padded image, each window's largest cell and its number.
+
+    If the image has no such row, it is the number of the first cell in the next one, which stands where none is larger.
+    """
+    if shape[4][0] > 0:
+        return nothing, raised(begin, 3)
+    return _largest(read_row(cell, strip, nothing, low), begin, where_larger_of)
 
 
 @inlined
 def _found(i, top, cell, strip, shape, begin, nothing, low):
     """Of row i of windows the largest cells and their numbers; and for the next row what `_top` is for the first."""
-    middle = _cells(2 * i + 1, cell, strip, shape, nothing, low)
-    bottom = _cells(2 * i + 2, cell, strip, shape, nothing, low)
-    missing = shape[4][0] - 2 * i
+    middle, bottom = _two_rows(i, cell, strip, shape, nothing, low)
     if has_nan(middle[0], middle[1]) or has_nan(bottom[0], bottom[1]):
-        return _largest_of_rows(top, middle, bottom, missing, begin, where_larger_of)
-    return _largest_of_rows(top, middle, bottom, missing, begin, where_above_of)
+        return _largest_of_rows(top, middle, bottom, begin, where_larger_of)
+    return _largest_of_rows(top, middle, bottom, begin, where_above_of)
 
 
 @compiled
@@ -176,18 +195,11 @@ def _largest(cells, begin, where):
 
 
 @inlined
-def _largest_of_rows(top, middle, bottom, missing, begin, where):
-    """Of each window the largest cell and its number, and what `_top` has, of its last row.
-
-    So many of its first rows are padding, which has no largest cells.
-    """
-    (best, column), (last, last_column) = _largest(middle, begin, where), _largest(bottom, begin, where)
-    number, last_number = raised(column, 3), raised(last_column, 6)
-    if missing >= 2:
-        return last, last_number, (last, last_column)
-    if missing <= 0:
-        number, best = where(top[0], best, number, top[1]), where(top[0], best, best, top[0])
-    return where(best, last, last, best), where(best, last, last_number, number), (last, last_column)
+def _largest_of_rows(top, middle, bottom, begin, where):
+    """Of each window the largest cell and its number, and what `_top` has, of its last row."""
+    (best, column), last = _largest(middle, begin, where), _largest(bottom, begin, where)
+    number, best = where(top[0], best, raised(column, 3), top[1]), where(top[0], best, best, top[0])
+    return where(best, last[0], last[0], best), where(best, last[0], raised(last[1], 6), number), last
 
 
 # Backward ------------------------------------------------------------------------------------------------------------
@@ -215,13 +227,13 @@ def backward_avg(gradients: int, target: int, sizes: Sizes, P: Padding, share: f
 def _search_down(cell, window, strip, places, shape, low):
     dz, a, da = places
     begin, zeros, size = _first_columns(strip, shape[4][1], low), tile(low, 1, 1), element_size(low)
-    nothing = filled(zeros, low)
+    nothing, numbers = filled(zeros, low), _numbers(low)
     for _ in range(shape[5][0]):
         carried, top = (zeros, zeros, zeros), _top(a + cell, strip, shape, begin, nothing, low)
         for i in range(shape[2]):
             _, number, top = _found(i, top, a + cell, strip, shape, begin, nothing, low)
             amount = read_windows(zeros, dz + (window + i * shape[3]) * size, strip, size)
-            carried = _put_windows(i, amount, number, carried, da + cell, strip, shape, low)
+            carried = _put_windows(i, amount, number, numbers, carried, da + cell, strip, shape, low)
         _put_last(carried, da + cell, strip, shape, low)
         cell += shape[5][1]
         window += shape[5][2]
@@ -230,28 +242,43 @@ def _search_down(cell, window, strip, places, shape, low):
 @inlined
 def _route_down(cell, window, strip, places, shape, zero):
     dz, index, da = places
-    nothing, size = tile(zero, 1, 1), element_size(zero)
+    nothing, numbers, size = tile(zero, 1, 1), _numbers(zero), element_size(zero)
     for _ in range(shape[5][0]):
         carried = nothing, nothing, nothing
         for i in range(shape[2]):
             number = read_windows(numbered(nothing, 0), index + window + i * shape[3], strip, 1)
             amount = read_windows(nothing, dz + (window + i * shape[3]) * size, strip, size)
-            carried = _put_windows(i, amount, number, carried, da + cell, strip, shape, zero)
+            carried = _put_windows(i, amount, number, numbers, carried, da + cell, strip, shape, zero)
         _put_last(carried, da + cell, strip, shape, zero)
         cell += shape[5][1]
         window += shape[5][2]
 
 
 @inlined
-def _put_windows(i, amount, number, carried, cell, strip, shape, zero):
-    """Writes the first two rows under row i of windows; returns what the columns of the third get of these windows."""
-    left = added_where_number(carried[0], number, 0, amount)
-    middle = added_where_number(carried[1], number, 1, amount)
-    right = added_where_number(carried[2], number, 2, amount)
-    _put_row(2 * i, (added(left, moved_up(right)), middle), cell, strip, shape, zero)
-    left, right = where_number(number, 3, amount), where_number(number, 5, amount)
-    _put_row(2 * i + 1, (added(left, moved_up(right)), where_number(number, 4, amount)), cell, strip, shape, zero)
-    return where_number(number, 6, amount), where_number(number, 7, amount), where_number(number, 8, amount)
+def _numbers(zero):
+    """Those of a window's cells, in rows."""
+    t = tile(zero, 1, 1)
+    upper = kept_number(t, 0), kept_number(t, 1), kept_number(t, 2)
+    middle = kept_number(t, 3), kept_number(t, 4), kept_number(t, 5)
+    return upper, middle, (kept_number(t, 6), kept_number(t, 7), kept_number(t, 8))
+
+
+@inlined
+def _put_windows(i, amount, number, numbers, carried, cell, strip, shape, zero):
+    """Writes the first two rows under row i of windows; returns what the columns of the third get of these windows.
+
+    Where the image has no first row, the second one's place gets what that would, and then its own.
+    """
+    upper, middle, lower = numbers
+    left = added_where_equal(carried[0], number, upper[0], amount)
+    centre = added_where_equal(carried[1], number, upper[1], amount)
+    right = added_where_equal(carried[2], number, upper[2], amount)
+    place = cell + _row(max(2 * i, shape[4][0]), shape, zero)
+    write_row(added(left, moved_up(right)), centre, place, strip, zero)
+    left, right = where_equal(number, middle[0], amount), where_equal(number, middle[2], amount)
+    place = cell + _row(2 * i + 1, shape, zero)
+    write_row(added(left, moved_up(right)), where_equal(number, middle[1], amount), place, strip, zero)
+    return where_equal(number, lower[0], amount), where_equal(number, lower[1], amount), where_equal(number, lower[2], amount)
 
 
 @inlined
@@ -278,8 +305,10 @@ def _spread_down(cell, window, strip, places, shape, share):
         for i in range(shape[2]):
             place = dz + (window + i * shape[3]) * element_size(share)
             amount = scaled(read_windows(nothing, place, strip, element_size(share)), share)
-            _put_row(2 * i, _spread(added(carried, amount)), da + cell, strip, shape, share)
-            _put_row(2 * i + 1, _spread(amount), da + cell, strip, shape, share)
+            even, odd = _spread(added(carried, amount))
+            write_row(even, odd, da + cell + _row(max(2 * i, shape[4][0]), shape, share), strip, share)
+            even, odd = _spread(amount)
+            write_row(even, odd, da + cell + _row(2 * i + 1, shape, share), strip, share)
             carried = amount
         _put_row(2 * shape[2], _spread(carried), da + cell, strip, shape, share)
         _put_row(2 * shape[2] + 1, _spread(nothing), da + cell, strip, shape, share)

@@ -48,7 +48,7 @@ def max_at(a: int, z: int, sizes: Sizes, windows: Windows, zero: float) -> None:
     (f, S, P), (planes, H, W, _, _), number = pairs(windows), sizes, at(a, 0, zero).dtype.type
     if pool2x2.fits(f, S, P):
         pool2x2.forward_max(a, z, planes, H, W, number(1))
-    elif pool3x3.fits(f, S, zero):
+    elif pool3x3.fits(f, S, P, zero):
         pool3x3.forward_max(a, z, sizes, P, number(-np.inf))
     else:
         any_max_at(a, z, sizes, windows, zero)
@@ -69,7 +69,7 @@ def max_back_at(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero: 
         if not pool2x2.covers(f, S, P, H, W):
             clear(da, planes * H * W, zero)
         pool2x2.backward_max(dz, a, da, planes, H, W, zero)
-    elif pool3x3.fits(f, S, zero):
+    elif pool3x3.fits(f, S, P, zero):
         pool3x3.backward_max(dz, a, da, sizes, P, at(a, 0, zero).dtype.type(-np.inf))
     else:
         clear(da, planes * H * W, zero)
@@ -127,7 +127,7 @@ def max_index_at(a: int, z: int, index: int, sizes: Sizes, windows: Windows, zer
     (f, S, P), (planes, H, W, _, _) = pairs(windows), sizes
     if pool2x2.fits(f, S, P):
         pool2x2.forward_max_index(a, z, index, planes, H, W, zero)
-    elif pool3x3.fits(f, S, zero):
+    elif pool3x3.fits(f, S, P, zero):
         pool3x3.forward_max_index(a, z, index, sizes, P, at(a, 0, zero).dtype.type(-np.inf))
     else:
         any_max_index_at(a, z, index, sizes, windows, zero)
@@ -159,7 +159,7 @@ def max_index_back_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windo
         if not pool2x2.covers(f, S, P, H, W):
             clear(da, planes * H * W, zero)
         pool2x2.backward_max_index(dz, index, da, planes, H, W, zero)
-    elif pool3x3.fits(f, S, zero):
+    elif pool3x3.fits(f, S, P, zero):
         pool3x3.backward_max_index(dz, index, da, sizes, P, zero)
     else:
         clear(da, planes * H * W, zero)
@@ -192,7 +192,7 @@ def avg_at(a: int, z: int, sizes: Sizes, windows: Windows, zero: float) -> None:
     share = at(a, 0, zero).dtype.type(1 / (f[0] * f[1]))
     if pool2x2.fits(f, S, P):
         pool2x2.forward_avg(a, z, planes, H, W, share)
-    elif pool3x3.fits(f, S, zero):
+    elif pool3x3.fits(f, S, P, zero):
         pool3x3.forward_avg(a, z, sizes, P, share)
     else:
         any_avg_at(a, z, sizes, windows, share)
@@ -211,7 +211,7 @@ def avg_back_at(dz: int, da: int, sizes: Sizes, windows: Windows, zero: float) -
     share = at(da, 0, zero).dtype.type(1 / (f[0] * f[1]))
     if pool2x2.covers(f, S, P, H, W):
         pool2x2.backward_avg(dz, da, planes, H, W, share)
-    elif pool3x3.fits(f, S, zero):
+    elif pool3x3.fits(f, S, P, zero):
         pool3x3.backward_avg(dz, da, sizes, P, share)
     elif S[1] <= 2:
         sum_at(dz, da, sizes, windows, share)
