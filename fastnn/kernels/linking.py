@@ -74,7 +74,6 @@ class Part(Whole):
 
     _final_module: Any
     _linking_libraries: list[Any]
-    _reload_init: set[Any]
 
     def finalize(self) -> None:
         """Numba changes how names are seen in a copy, since it may need the module itself."""
@@ -82,7 +81,8 @@ class Part(Whole):
             if not function.is_declaration and function.linkage.name == "external":
                 function.linkage = "linkonce_odr"
         for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
+            if hasattr(self, "_reload_init"):  # of newer Numbas: what is to be called where code is loaded from disk
+                self._reload_init.update(library._reload_init)
             self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalized = True
 
@@ -107,7 +107,6 @@ PRIVATE = (
     "_optimize_final_module",
     "_final_module",
     "_linking_libraries",
-    "_reload_init",
     "_get_module_for_linking",
 )
 
