@@ -178,9 +178,18 @@ def test_edited_source_is_a_miss(folder, monkeypatch):
 
 def test_what_was_imported_before_an_upgrade_is_not_kept(folder, monkeypatch):
     """The files are others by now: nobody who imports them may find this process's code."""
+    monkeypatch.setattr(cache, "FILES", [Path(__file__)])
     monkeypatch.setattr(cache, "source_digest", lambda: "upgraded")
     assert compiles() == compiles() == ["relu", "leaky_relu"]
     assert not contents(folder)
+
+
+@pytest.mark.parametrize("files", [[Path(__file__)], [Path("not there")], []])
+def test_the_same_source_in_other_files_is_kept(folder, monkeypatch, files):
+    """Written anew, or in no files at all: what is in them counts."""
+    monkeypatch.setattr(cache, "FILES", files)
+    assert compiles() == ["relu", "leaky_relu"]
+    assert compiles() == []
 
 
 # A slope and the length of a workspace: by a constant and a helper in other files than what is called.

@@ -17,7 +17,6 @@ import numpy as np
 from numba.core import config, sigutils, types
 from numba.core.errors import TypingError
 from numba.core.imputils import lower_constant
-from numba.core.registry import CPUDispatcher
 from numba.core.typing.templates import infer_global
 from numba.extending import models, overload, register_jitable, register_model
 from numba.np.numpy_support import as_dtype
@@ -28,7 +27,7 @@ from fastnn.kernels.boxing import arrays_come_and_go
 from fastnn.kernels.cache import DiskCache, directory
 from fastnn.kernels.entry import Kind, Kinds, defaults_of, entry_of, parameters_of, written_out
 from fastnn.kernels.interrupts import until_it_returns
-from fastnn.kernels.lean import Lean
+from fastnn.kernels.lean import LeanDispatcher
 from fastnn.kernels.linking import Part, Whole, made_as, undisturbed
 
 if config.DISABLE_JIT:  # kernels exist in compiled code only: without it they would fail one by one, in Numba's words
@@ -61,11 +60,8 @@ def _nothing(context: Any, builder: Any, type_: Any, value: Any) -> Any:
     return context.get_dummy_value()
 
 
-class InternalDispatcher(CPUDispatcher):
+class InternalDispatcher(LeanDispatcher):
     """What compiles such a function. Called from Python it is Python, for what is asked once and is not worth a compiler."""
-
-    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
-        super().__init__(function, targetoptions={"nopython": True, **options}, pipeline_class=Lean)
 
     def __call__(self, *args: Any) -> Any:
         return self.py_func(*args)
@@ -113,12 +109,12 @@ _TAKEN = {
 }
 
 
-class Kept(CPUDispatcher):
+class Kept(LeanDispatcher):
     """What compiles a function with the given options, and keeps it on disk."""
 
     def __init__(self, function: Callable[..., Any], options: dict[str, Any], library: type[Whole] = Whole) -> None:
         self._library = library
-        super().__init__(function, targetoptions={"nopython": True, **options}, pipeline_class=Lean)
+        super().__init__(function, options)
         self._cache = DiskCache(function, options, announce)
 
     def compile(self, sig: Any) -> Any:

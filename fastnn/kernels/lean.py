@@ -5,16 +5,22 @@ interest. Numba asks that seven times for each function, and types every operato
 step takes to compile, all of this was a third.
 """
 
-from typing import Any
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, ClassVar
 
+from numba.core import sigutils
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import PassManager, register_pass
 from numba.core.interpreter import Interpreter
 from numba.core.ir_utils import build_definitions
+from numba.core.registry import CPUDispatcher
 from numba.core.rewrites import rewrite_registry
 from numba.core.ssa import reconstruct_ssa
 from numba.core.transforms import canonicalize_cfg
 from numba.core.typed_passes import IRLegalization, NativeLowering, NopythonTypeInference, PreLowerStripPhis
+from numba.core.typeinfer import TypeInferer
 from numba.core.untyped_passes import GenericRewrites, IRProcessing, ReconstructSSA, TranslateByteCode
 
 from fastnn.kernels import direct
@@ -67,6 +73,16 @@ class Reading(TranslateByteCode):
         return True
 
 
+class AsTheyCome:
+    """Warnings, of which there are none: Numba prepares, for each constraint on a type, to gather them."""
+
+    nothing: ClassVar[Any] = nullcontext()
+
+    @classmethod
+    def catch_warnings(cls, filename: Any, lineno: Any) -> Any:
+        return cls.nothing
+
+
 @register_pass(mutates_CFG=True, analysis_only=False)
 class Inference(NopythonTypeInference):
     """The types of variables."""
@@ -74,12 +90,19 @@ class Inference(NopythonTypeInference):
     _name = "fastnn_inference"
 
     def run_pass(self, state: Any) -> bool:
-        context = state.typingctx
+        context, read = state.typingctx, state.func_ir
         before, context.resolve_function_type = context.resolve_function_type, Asked(context)
         try:
-            return bool(super().run_pass(state))
+            infer = TypeInferer(context, read, AsTheyCome)
+            with context.callstack.register(state.targetctx.target, infer, read.func_id, state.args):
+                for place, (name, kind) in enumerate(zip(read.arg_names, state.args, strict=True)):
+                    infer.seed_argument(name, place, kind)
+                infer.build_constraint()
+                state.typing_errors = infer.propagate()
+                state.typemap, state.return_type, state.calltypes = infer.unify()
         finally:
             context.resolve_function_type = before
+        return True
 
 
 @register_pass(mutates_CFG=True, analysis_only=False)
@@ -192,13 +215,45 @@ class Passes(PassManager):
 
 
 class Lean(CompilerBase):
-    """Numba's compiler with these passes."""
+    """Numba's compiler with these passes, which are the same for every function: they are put together once."""
+
+    lean: ClassVar[list[PassManager]] = []
 
     def define_pipelines(self) -> list[PassManager]:
         known = is_known()
+        if known and self.lean:
+            return self.lean
         lean = Passes("fastnn") if known else PassManager("fastnn")
         for each, description in DefaultPassBuilder.define_nopython_pipeline(self.state).passes:
             if each.name() not in NEEDLESS:
                 lean.add_pass(INSTEAD.get(each.name(), each) if known else each, description)
         lean.finalize()
+        self.lean[:] = [lean]
         return [lean]
+
+
+class LeanDispatcher(CPUDispatcher):
+    """Numba's dispatcher with that compiler."""
+
+    def __init__(self, function: Callable[..., Any], options: dict[str, Any]) -> None:
+        super().__init__(function, targetoptions={"nopython": True, **options}, pipeline_class=Lean)
+
+    def compile(self, sig: Any) -> Any:
+        """Numba has clocks for each function, which all are told of every call of LLVM's code."""
+        if not is_known():
+            return super().compile(sig)
+        args, _ = sigutils.normalize_signature(sig)
+        with global_compiler_lock, self._compiling_counter:
+            if args in self.overloads:
+                return self.overloads[args].entry_point
+            result = self._cache.load_overload(sig, self.targetctx)
+            if result is not None:
+                self._cache_hits[sig] += 1
+                self.targetctx.insert_user_function(result.entry_point, result.fndesc, [result.library])
+                self.add_overload(result)
+                return result.entry_point
+            self._cache_misses[sig] += 1
+            result = self._compiler.compile(args, None)
+            self.add_overload(result)
+            self._cache.save_overload(sig, result)
+            return result.entry_point

@@ -26,7 +26,6 @@ class Whole(JITCodeLibrary):
     variables, and selections of the branches that give them one value or another: else loops over `log` are not vectorised.
     """
 
-    _shared_module: Any
     fails = True  # whether what calls it has to ask (direct.py)
 
     def _optimize_functions(self, module: Any) -> None:
@@ -71,24 +70,24 @@ class Tiled(Whole):
 
 
 class Part(Whole):
-    """Code that is linked into other code, and is nothing by itself."""
+    """Code that is linked into other code, and is nothing by itself: it is neither optimised nor checked."""
 
-    def _optimize_final_module(self) -> None:
-        pass
+    _final_module: Any
+    _linking_libraries: list[Any]
 
-    def _finalize_final_module(self) -> None:
-        self._finalize_dynamic_globals()
-        self._verify_declare_only_symbols()
+    def finalize(self) -> None:
+        """Numba changes how names are seen in a copy, since it may need the module itself."""
+        for function in self._final_module.functions:
+            if not function.is_declaration and function.linkage.name == "external":
+                function.linkage = "linkonce_odr"
+        for library in dict.fromkeys(self._linking_libraries):
+            if hasattr(self, "_reload_init"):  # of newer Numbas: what is to be called where code is loaded from disk
+                self._reload_init.update(library._reload_init)
+            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
         self._finalized = True
 
     def _get_module_for_linking(self) -> Any:
-        """Numba changes how names are seen in a copy, since it may need the module itself."""
-        if self._shared_module is None:
-            for function in self._final_module.functions:
-                if not function.is_declaration and function.linkage.name == "external":
-                    function.linkage = "linkonce_odr"
-            self._shared_module = self._final_module
-        return self._shared_module
+        return self._final_module
 
     @property
     def codegen(self) -> Any:
@@ -106,11 +105,9 @@ class _Nowhere:
 PRIVATE = (
     "_optimize_functions",
     "_optimize_final_module",
-    "_finalize_final_module",
-    "_finalize_dynamic_globals",
-    "_verify_declare_only_symbols",
+    "_final_module",
+    "_linking_libraries",
     "_get_module_for_linking",
-    "_shared_module",
 )
 
 
