@@ -18,7 +18,7 @@ from fastnn.kernels.memory import element_size
 from fastnn.kernels.shuffles import evens, first_half, odds, second_half
 from fastnn.kernels.tiles import load, store, tile
 
-CHUNK = 16 * 1024  # bytes of rows of an image, which leave a first-level cache of 48 KB room for as many of da, and for dz
+CHUNK = 8 * 1024  # bytes of rows of an image, which leave a first-level cache of 32 KB room for as many of da, and for dz
 
 
 @compiled
@@ -94,11 +94,11 @@ def by_rows(work, places, sizes, done, share):
 
     cell is the offset, in bytes, of a strip's first one, window the number of its first one. Strips of some rows follow one
     another, so that the rows stay in the first-level cache until the last strip is through: else images would come from
-    memory once a strip.
+    memory once a strip. Rows of one strip each need no such break.
     """
     (planes, H, W), size, every = sizes, element_size(share), lanes(share)
     H_out, W_out = H // 2, W // 2
-    together = max(2, CHUNK // (2 * W * size) // 2 * 2)
+    together = max(2, CHUNK // (2 * W * size) // 2 * 2) if W_out > every else H_out
     for p in range(planes):
         for first in range(done // W_out, H_out, together):
             behind = min(first + together, H_out)

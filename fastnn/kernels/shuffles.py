@@ -6,6 +6,10 @@ The contract is that of tiles.py.
     moved_in(t, u)                                lane i is t's lane i + 1, the last one u's first; one vector each
     evens(t, u, parts), odds(t, u, parts)         t's and u's blocks of lanes / parts lanes: every other one; one vector each
     first_half, second_half(t, u, parts)          of a block of t, a block of u, the next of t, ...: undoes evens and odds
+    lefts(t, u), rights(t, u)                     the first, or second, of each two lanes of t and u: of 16 bytes of t, then
+                                                  of u, of the next of t, ...: one instruction; one vector each
+    low_pairs, high_pairs(left, right)            undoes them: t, u
+    dealt(t, size), collected(t, size)            lanes in the order of `lefts` for elements of so many bytes, and back again
     stacked(t, u, v, w)                           four vectors as the rows of one tile
     row_of(t, r)                                  row r of a tile with one vector a row; r is a constant
     transposed(t)                                 rows become lanes, in each part of as many lanes as rows; one vector a row
@@ -82,6 +86,74 @@ def first_half(typing_context, t, u, parts):
 @intrinsic(prefer_literal=True)
 def second_half(typing_context, t, u, parts):
     return _shuffled(t, parts, lambda n: [i // 2 + i % 2 * n for i in range(n, 2 * n)])
+
+
+def _by_sixteens(lanes: int, size: int, parity: int) -> list[int]:
+    """Which lanes of t, and of u, whose numbers follow, are the lefts (0) or the rights (1)."""
+    half = 8 // size  # pairs in 16 bytes
+    return [
+        vector * lanes + 2 * (block + i) + parity
+        for block in range(0, lanes // 2, half)
+        for vector in range(2)
+        for i in range(half)
+    ]
+
+
+def _picked(t: Tile, picks: list[int]) -> Any:
+    """The code of a shuffle of two vectors."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        left, right = (builder.extract_value(value, 0) for value in args[:2])
+        return builder.insert_value(args[0], builder.shuffle_vector(left, right, indices(picks)), 0)
+
+    return t(t, t), generate
+
+
+@intrinsic
+def lefts(typing_context, t, u):
+    return _picked(t, _by_sixteens(t.lanes, t.size, 0))
+
+
+@intrinsic
+def rights(typing_context, t, u):
+    return _picked(t, _by_sixteens(t.lanes, t.size, 1))
+
+
+def _undone(t: Tile, begin: int) -> list[int]:
+    """Which of the lefts and of the rights, whose numbers follow, are t's lanes (begin 0) or u's (lanes)."""
+    both = _by_sixteens(t.lanes, t.size, 0) + _by_sixteens(t.lanes, t.size, 1)
+    return [both.index(begin + lane) for lane in range(t.lanes)]
+
+
+@intrinsic
+def low_pairs(typing_context, left, right):
+    return _picked(left, _undone(left, 0))
+
+
+@intrinsic
+def high_pairs(typing_context, left, right):
+    return _picked(left, _undone(left, left.lanes))
+
+
+def _in_order(t: Tile, order: list[int], size: types.Type) -> Any:
+    """The signature and the code of a shuffle of one vector."""
+
+    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        vector = builder.extract_value(args[0], 0)
+        return builder.insert_value(args[0], builder.shuffle_vector(vector, vector, indices(order)), 0)
+
+    return t(t, size), generate
+
+
+@intrinsic(prefer_literal=True)
+def dealt(typing_context, t, size):
+    return _in_order(t, [lane // 2 for lane in _by_sixteens(t.lanes, size.literal_value, 0)], size)
+
+
+@intrinsic(prefer_literal=True)
+def collected(typing_context, t, size):
+    order = [lane // 2 for lane in _by_sixteens(t.lanes, size.literal_value, 0)]
+    return _in_order(t, [order.index(lane) for lane in range(t.lanes)], size)
 
 
 @intrinsic
