@@ -2,23 +2,25 @@
 
 Lane l of a vector belongs to window j + l. Its cells in a row are the even and the odd ones of two vectors of neighbours,
 and the next lane's even one. A row of cells is read once: as the last of a row of windows and the first of the next. The
-cell that is a window's largest has a number, 3 r + s. On the way back every cell of da is a sum over the windows around it,
-of whose dz those count whose number it has; what windows have for the row that they share with the next ones is carried on.
+cell that is a window's largest has a number, 3 r + s, which the way back reads or finds again (pool3x3_back.py).
+
+A row of 13 windows of float32 takes some 22 cycles on Zen 4 to find the numbers, 20 to add up da by them, and 42 for both:
+some 45 instructions of 512 bits, two a cycle at most, and what surrounds them. Masks in place of numbers took 15 to 25 %
+longer, for there are few registers for them.
 
 Strips and pairs of images are pool3x3_strips.py's. Addresses and sizes are as in pool_windows.py.
 """
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled, inlined
-from fastnn.kernels.lane_bytes import added_where_equal, kept_number, numbered, raised, where_equal
+from fastnn.kernels.lane_bytes import numbered, raised
 from fastnn.kernels.lanes import filled, has_nan, load_lanes, scaled, where_above, where_larger
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, write_integer
-from fastnn.kernels.pool3x3_strips import by_strips, read_row, read_windows, write_row, write_windows
+from fastnn.kernels.pool3x3_strips import by_strips, read_row, write_windows
 from fastnn.kernels.pool_windows import larger, total
 from fastnn.kernels.shared import tiled
-from fastnn.kernels.shuffles import moved_up
-from fastnn.kernels.tiles import added, tile
+from fastnn.kernels.tiles import tile
 
 Sizes = tuple[int, int, int, int, int]
 Padding = tuple[int, int]
@@ -57,7 +59,7 @@ def _mean_down(cell, window, strip, places, shape, share):
     for _ in range(shape[5][0]):
         top = _joined(_cells(0, a + cell, strip, shape, nothing, share), total)
         for i in range(shape[2]):
-            middle = _joined(read_row(a + cell + _row(2 * i + 1, shape, share), strip, nothing, share), total)
+            middle = _joined(read_row(a + cell + row_at(2 * i + 1, shape, share), strip, nothing, share), total)
             bottom = _joined(_cells(2 * i + 2, a + cell, strip, shape, nothing, share), total)
             mean = scaled(_joined((top, middle, bottom), total), share)
             write_windows(mean, z + (window + i * shape[3]) * size, strip, size)
@@ -92,7 +94,7 @@ def above(t, u):
 
 
 @compiled
-def _is_row(y, shape):
+def is_row(y, shape):
     """Whether row y of the padded image is one of the image's."""
     return shape[4][0] <= y < shape[0] + shape[4][0]
 
@@ -100,13 +102,13 @@ def _is_row(y, shape):
 @inlined
 def _cells(y, cell, strip, shape, nothing, zero):
     """The three cells of each window in row y of the padded image: two with all of its cells, and the second half again."""
-    if not _is_row(y, shape):
+    if not is_row(y, shape):
         return nothing, nothing, nothing
     return read_row(cell + y * shape[1] * element_size(zero), strip, nothing, zero)
 
 
 @compiled
-def _row(y, shape, zero):
+def row_at(y, shape, zero):
     """Where row y of the padded image is, in bytes."""
     return y * shape[1] * element_size(zero)
 
@@ -117,8 +119,8 @@ def _two_rows(i, cell, strip, shape, nothing, low):
 
     That changes neither what is largest nor which is the first of such cells, and takes no branch.
     """
-    middle, last = _row(2 * i + 1, shape, low), _row(shape[0] - 1 + shape[4][0], shape, low)
-    bottom = min(_row(2 * i + 2, shape, low), last)
+    middle, last = row_at(2 * i + 1, shape, low), row_at(shape[0] - 1 + shape[4][0], shape, low)
+    bottom = min(row_at(2 * i + 2, shape, low), last)
     return read_row(cell + middle, strip, nothing, low), read_row(cell + bottom, strip, nothing, low)
 
 
@@ -133,11 +135,11 @@ def _joined(cells, join):
 @inlined
 def _find_down(cell, window, strip, places, shape, low):
     (a, z, index), size = places, element_size(low)
-    begin, nothing = _first_columns(strip, shape[4][1], low), filled(tile(low, 1, 1), low)
+    begin, nothing = first_columns(strip, shape[4][1], low), filled(tile(low, 1, 1), low)
     for _ in range(shape[5][0]):
-        top = _top(a + cell, strip, shape, begin, nothing, low)
+        top = top_row(a + cell, strip, shape, begin, nothing, low)
         for i in range(shape[2]):
-            best, number, top = _found(i, top, a + cell, strip, shape, begin, nothing, low)
+            best, number, top = found(i, top, a + cell, strip, shape, begin, nothing, low)
             write_windows(best, z + (window + i * shape[3]) * size, strip, size)
             write_windows(number, index + window + i * shape[3], strip, 1)
         cell += shape[5][1]
@@ -145,7 +147,7 @@ def _find_down(cell, window, strip, places, shape, low):
 
 
 @inlined
-def _first_columns(strip, padding, zero):
+def first_columns(strip, padding, zero):
     """Which column of each window is the first that is not padding: `padding` in the lanes of an image's first windows."""
     cells, windows, _ = strip
     begin, place = numbered(tile(zero, 1, 1), 0), on_stack(1, 0.0)
@@ -157,7 +159,7 @@ def _first_columns(strip, padding, zero):
 
 
 @inlined
-def _top(cell, strip, shape, begin, nothing, low):
+def top_row(cell, strip, shape, begin, nothing, low):
     """Of row 0 of the padded image, each window's largest cell and its number.
 
     If the image has no such row, it is the number of the first cell in the next one, which stands where none is larger.
@@ -168,8 +170,8 @@ def _top(cell, strip, shape, begin, nothing, low):
 
 
 @inlined
-def _found(i, top, cell, strip, shape, begin, nothing, low):
-    """Of row i of windows the largest cells and their numbers; and for the next row what `_top` is for the first."""
+def found(i, top, cell, strip, shape, begin, nothing, low):
+    """Of row i of windows the largest cells and their numbers; and for the next row what `top_row` is for the first."""
     middle, bottom = _two_rows(i, cell, strip, shape, nothing, low)
     if has_nan(middle[0], middle[1]) or has_nan(bottom[0], bottom[1]):
         return _largest_of_rows(top, middle, bottom, begin, where_larger_of)
@@ -196,127 +198,7 @@ def _largest(cells, begin, where):
 
 @inlined
 def _largest_of_rows(top, middle, bottom, begin, where):
-    """Of each window the largest cell and its number, and what `_top` has, of its last row."""
+    """Of each window the largest cell and its number, and what `top_row` has, of its last row."""
     (best, column), last = _largest(middle, begin, where), _largest(bottom, begin, where)
     number, best = where(top[0], best, raised(column, 3), top[1]), where(top[0], best, best, top[0])
     return where(best, last[0], last[0], best), where(best, last[0], raised(last[1], 6), number), last
-
-
-# Backward ------------------------------------------------------------------------------------------------------------
-
-
-@tiled
-def backward_max(gradients: int, images: int, target: int, sizes: Sizes, P: Padding, low: float) -> None:
-    """(18) da: each dz goes to the first of the largest cells of its window; low is minus infinity."""
-    by_strips(_search_down, (gradients, images, target), sizes, P, low)
-
-
-@tiled
-def backward_max_index(gradients: int, index: int, target: int, sizes: Sizes, P: Padding, zero: float) -> None:
-    """(18) da: each dz goes to the cell of its window that has the number, if the image has that cell."""
-    by_strips(_route_down, (gradients, index, target), sizes, P, zero)
-
-
-@tiled
-def backward_avg(gradients: int, target: int, sizes: Sizes, P: Padding, share: float) -> None:
-    """(19) da = share times the sum of the dz of the windows over each cell."""
-    by_strips(_spread_down, (gradients, target), sizes, P, share)
-
-
-@inlined
-def _search_down(cell, window, strip, places, shape, low):
-    dz, a, da = places
-    begin, zeros, size = _first_columns(strip, shape[4][1], low), tile(low, 1, 1), element_size(low)
-    nothing, numbers = filled(zeros, low), _numbers(low)
-    for _ in range(shape[5][0]):
-        carried, top = (zeros, zeros, zeros), _top(a + cell, strip, shape, begin, nothing, low)
-        for i in range(shape[2]):
-            _, number, top = _found(i, top, a + cell, strip, shape, begin, nothing, low)
-            amount = read_windows(zeros, dz + (window + i * shape[3]) * size, strip, size)
-            carried = _put_windows(i, amount, number, numbers, carried, da + cell, strip, shape, low)
-        _put_last(carried, da + cell, strip, shape, low)
-        cell += shape[5][1]
-        window += shape[5][2]
-
-
-@inlined
-def _route_down(cell, window, strip, places, shape, zero):
-    dz, index, da = places
-    nothing, numbers, size = tile(zero, 1, 1), _numbers(zero), element_size(zero)
-    for _ in range(shape[5][0]):
-        carried = nothing, nothing, nothing
-        for i in range(shape[2]):
-            number = read_windows(numbered(nothing, 0), index + window + i * shape[3], strip, 1)
-            amount = read_windows(nothing, dz + (window + i * shape[3]) * size, strip, size)
-            carried = _put_windows(i, amount, number, numbers, carried, da + cell, strip, shape, zero)
-        _put_last(carried, da + cell, strip, shape, zero)
-        cell += shape[5][1]
-        window += shape[5][2]
-
-
-@inlined
-def _numbers(zero):
-    """Those of a window's cells, in rows."""
-    t = tile(zero, 1, 1)
-    upper = kept_number(t, 0), kept_number(t, 1), kept_number(t, 2)
-    middle = kept_number(t, 3), kept_number(t, 4), kept_number(t, 5)
-    return upper, middle, (kept_number(t, 6), kept_number(t, 7), kept_number(t, 8))
-
-
-@inlined
-def _put_windows(i, amount, number, numbers, carried, cell, strip, shape, zero):
-    """Writes the first two rows under row i of windows; returns what the columns of the third get of these windows.
-
-    Where the image has no first row, the second one's place gets what that would, and then its own.
-    """
-    upper, middle, lower = numbers
-    left = added_where_equal(carried[0], number, upper[0], amount)
-    centre = added_where_equal(carried[1], number, upper[1], amount)
-    right = added_where_equal(carried[2], number, upper[2], amount)
-    place = cell + _row(max(2 * i, shape[4][0]), shape, zero)
-    write_row(added(left, moved_up(right)), centre, place, strip, zero)
-    left, right = where_equal(number, middle[0], amount), where_equal(number, middle[2], amount)
-    place = cell + _row(2 * i + 1, shape, zero)
-    write_row(added(left, moved_up(right)), where_equal(number, middle[1], amount), place, strip, zero)
-    return where_equal(number, lower[0], amount), where_equal(number, lower[1], amount), where_equal(number, lower[2], amount)
-
-
-@inlined
-def _put_last(carried, cell, strip, shape, zero):
-    """Writes the last row under windows, and one more."""
-    nothing, (left, middle, right) = tile(zero, 1, 1), carried
-    _put_row(2 * shape[2], (added(left, moved_up(right)), middle), cell, strip, shape, zero)
-    _put_row(2 * shape[2] + 1, (nothing, nothing), cell, strip, shape, zero)
-
-
-@compiled
-def _put_row(y, row, cell, strip, shape, zero):
-    """Write row y of the padded image, if the image has it."""
-    if _is_row(y, shape):
-        write_row(row[0], row[1], cell + y * shape[1] * element_size(zero), strip, zero)
-
-
-@inlined
-def _spread_down(cell, window, strip, places, shape, share):
-    dz, da = places
-    nothing = tile(share, 1, 1)
-    for _ in range(shape[5][0]):
-        carried = nothing
-        for i in range(shape[2]):
-            place = dz + (window + i * shape[3]) * element_size(share)
-            amount = scaled(read_windows(nothing, place, strip, element_size(share)), share)
-            even, odd = _spread(added(carried, amount))
-            write_row(even, odd, da + cell + _row(max(2 * i, shape[4][0]), shape, share), strip, share)
-            even, odd = _spread(amount)
-            write_row(even, odd, da + cell + _row(2 * i + 1, shape, share), strip, share)
-            carried = amount
-        _put_row(2 * shape[2], _spread(carried), da + cell, strip, shape, share)
-        _put_row(2 * shape[2] + 1, _spread(nothing), da + cell, strip, shape, share)
-        cell += shape[5][1]
-        window += shape[5][2]
-
-
-@compiled
-def _spread(amount):
-    """What the even and the odd cells of a row get, where each window's amount goes to all of its columns."""
-    return added(amount, moved_up(amount)), amount

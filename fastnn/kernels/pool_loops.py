@@ -6,7 +6,7 @@ sizes are (planes, H, W, H', W'), where the planes of all samples and channels a
 
 import numpy as np
 
-from fastnn.kernels import pool2x2, pool3x3
+from fastnn.kernels import pool2x2, pool3x3, pool3x3_back
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, at, bytes_at, empty, in_use_until_here, rows_at
@@ -70,7 +70,7 @@ def max_back_at(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero: 
             clear(da, planes * H * W, zero)
         pool2x2.backward_max(dz, a, da, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
-        pool3x3.backward_max(dz, a, da, sizes, P, at(a, 0, zero).dtype.type(-np.inf))
+        pool3x3_back.backward_max(dz, a, da, sizes, P, at(a, 0, zero).dtype.type(-np.inf))
     else:
         clear(da, planes * H * W, zero)
         route_at(dz, a, da, sizes, windows, zero)
@@ -160,7 +160,7 @@ def max_index_back_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windo
             clear(da, planes * H * W, zero)
         pool2x2.backward_max_index(dz, index, da, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
-        pool3x3.backward_max_index(dz, index, da, sizes, P, zero)
+        pool3x3_back.backward_max_index(dz, index, da, sizes, P, zero)
     else:
         clear(da, planes * H * W, zero)
         route_index_at(dz, index, da, sizes, windows, zero)
@@ -212,7 +212,7 @@ def avg_back_at(dz: int, da: int, sizes: Sizes, windows: Windows, zero: float) -
     if pool2x2.covers(f, S, P, H, W):
         pool2x2.backward_avg(dz, da, planes, H, W, share)
     elif pool3x3.fits(f, S, P, zero):
-        pool3x3.backward_avg(dz, da, sizes, P, share)
+        pool3x3_back.backward_avg(dz, da, sizes, P, share)
     elif S[1] <= 2:
         sum_at(dz, da, sizes, windows, share)
     else:
