@@ -16,7 +16,7 @@ from fastnn.kernels.column_tiles import add_windows
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.filling import part_of_row
 from fastnn.kernels.forms import form, lanes, vectors_of, zero_of, zeros
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lanes import filled
 from fastnn.kernels.memory import element_size, read, read_integers, write_integer
 from fastnn.kernels.planes import Images, Sizes, Window, line_apart, phases, plane_of, reached
@@ -148,7 +148,7 @@ def depthwise(
                 activate_planes(bias[2], target, (0, 0), (1, 1, H_out * W_out), zero)
 
 
-@compiled
+@inlined
 def _windows(kind, theta, window, copy, b):
     """A tile's sums, column of taps by column: three taps at a time where rows share what they meet."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
