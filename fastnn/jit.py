@@ -264,7 +264,7 @@ def check_targets(targets, m, header):
         raise ValueError("y: expected as many targets as x has samples")
     if targets.ndim == 2:
         if header[plan.LOSS] == SOFTMAX_CROSS_ENTROPY:
-            check_rows(targets)
+            check_rows(targets, targets.shape[0], targets.shape[1])
     else:
         if header[plan.LOSS] != SOFTMAX_CROSS_ENTROPY:
             raise ValueError("y: expected targets like the network's output: labels are for softmax_cross_entropy")

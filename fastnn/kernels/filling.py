@@ -3,7 +3,7 @@
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lanes import gathered, load_lanes, load_lanes_apart
-from fastnn.kernels.memory import copied_cells, copy_cells, element_size
+from fastnn.kernels.memory import copied_cells, copy_cells, element_size, read, write
 from fastnn.kernels.planes import FRAMED, Images, Part, Sizes, Window, halo, phases, reached
 from fastnn.kernels.shared import tiled
 from fastnn.kernels.tiles import store, tile
@@ -125,10 +125,16 @@ def _copy_apart(last: int, source: Pair, target: Place, zero: float) -> None:
 
 @tiled
 def _copy_few(count: int, source: Place, target: Place, zero: float) -> None:
-    """At most one vector of each row."""
-    (cell, step_h, step_w), (place, plane_h, behind) = source, target
+    """At most one vector of each row. Cells further apart go one by one: a gather, even of a whole vector, takes longer."""
+    (cell, step_h, step_w), (place, plane_h, behind), size = source, target, element_size(zero)
+    if abs(step_w) > 2 * size:
+        while place < behind:
+            for i in range(count):
+                write(read(zero, cell + i * step_w), place + i * size)
+            cell, place = cell + step_h, place + plane_h
+        return
     while place < behind:
-        store(part_of_row(tile(zero, 1, 1), element_size(zero), cell, step_w, 0, count), place, 0, 0, count)
+        store(part_of_row(tile(zero, 1, 1), size, cell, step_w, 0, count), place, 0, 0, count)
         cell, place = cell + step_h, place + plane_h
 
 

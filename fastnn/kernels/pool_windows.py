@@ -1,8 +1,9 @@
 """Pooling by windows of any size, stride and padding: a vector of windows of one output row at a time.
 
 Lane l of a vector belongs to window j + l, and the cells of one column of such windows lie S apart in a row of the image.
-Lanes whose cell is padding must get what changes nothing. Under strides of 1 and 2 it lies beside the rows of a copy of one
-plane, the only scratch memory: masks for the ends of rows took longer than all else. Larger strides gather.
+Lanes whose cell is padding must get what changes nothing. It lies beside the rows of a copy of one plane, the only scratch
+memory: masks for the ends of rows took longer than all else. Under strides S above 2 a row lies there in S parts, of every
+Sth cell: to gather these from the image took up to ten times as long.
 
 Addresses are in bytes, as in tiles.py; the caller keeps the arrays. Planes are the images of all samples and channels, one
 behind the other; sizes is (planes, H, W, H', W'), windows (f, S, P).
@@ -10,9 +11,9 @@ behind the other; sizes is (planes, H, W, H', W'), windows (f, S, P).
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import filled, gathered, load_lanes, scaled, store_lanes, where_larger
+from fastnn.kernels.lanes import filled, load_lanes, scaled, store_lanes, where_larger
 from fastnn.kernels.layout import address, empty
-from fastnn.kernels.memory import element_size
+from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.shuffles import evens, first_half, second_half
 from fastnn.kernels.tiles import added, load, store, tile
 
@@ -44,43 +45,59 @@ def _lane(n, every):
 
 @compiled
 def margin(S, zero):
-    """Cells beside a row of `scratch_for`: as many as a vector of windows that meets the row can reach."""
-    return lanes(zero) * S
+    """Cells beside a row of `scratch_for`, or a part of it: as many as a vector of windows that meets the row can reach."""
+    return lanes(zero) * (S if S <= 2 else 1)
+
+
+@compiled
+def _part(W, S, zero):
+    """The cells of one of the S parts of a row, with those beside it."""
+    return -(-W // S) + 2 * margin(S, zero)
+
+
+@compiled
+def _row(W, S, zero):
+    """The cells of a row of `scratch_for`."""
+    return W + 2 * margin(S, zero) if S <= 2 else S * _part(W, S, zero)
 
 
 @compiled
 def scratch_for(H, W, S, start):
-    """Memory for one plane with a margin of `start` at both ends of its rows, where strides of 1 or 2 make use of it."""
-    scratch = empty(H * (W + 2 * margin(S, start)) if S <= 2 else 0, start)
+    """Memory for one plane with a margin of `start` at both ends of its rows, or of their parts."""
+    scratch = empty(H * _row(W, S, start), start)
     scratch[:] = start
     return scratch
 
 
 @compiled
 def laid_out(plane, H, W, S, scratch, start):
-    """Where the plane's rows begin, and the step from row to row: in the scratch memory, if it is used."""
+    """Where the plane's rows begin in the scratch memory, and the step from row to row."""
     size, every = element_size(start), lanes(start)
-    if S > 2:
-        return plane, W * size
-    nothing, step = filled(tile(start, 1, 1), start), (W + 2 * margin(S, start)) * size
+    nothing, step = filled(tile(start, 1, 1), start), _row(W, S, start) * size
     begin = address(scratch) + margin(S, start) * size
     for y in range(H):
-        for x in range(0, W, every):
-            cells = load_lanes(nothing, plane + (y * W + x) * size, 0, _lane(W - x, every))
-            store(cells, begin + y * step + x * size, 0, 0, None)
+        if S <= 2:
+            for x in range(0, W, every):
+                cells = load_lanes(nothing, plane + (y * W + x) * size, 0, _lane(W - x, every))
+                store(cells, begin + y * step + x * size, 0, 0, None)
+        else:
+            for s in range(min(S, W)):
+                place, part = plane + (y * W + s) * size, begin + y * step + s * _part(W, S, start) * size
+                for j in range((W - 1 - s) // S + 1):
+                    write(read(start, place + j * S * size), part + j * size)
     return begin, step
 
 
 @compiled
 def _cells(others, row, x, S, W, zero):
-    """Cells x, x + S, ... of a row as `laid_out` puts it, and `others` in the lanes whose cell does not exist."""
+    """Cells x, x + S, ... of a row as `laid_out` puts it, and what is in its margin for those that do not exist."""
     size, every = element_size(zero), lanes(zero)
     place = row + x * size
     if S == 1:
         return load(others, place, 0, 0, None)
     if S == 2:
         return evens(load(others, place, 0, 0, None), load(others, place + every * size, 0, 0, None), every)
-    return gathered(others, place, S * size, _lane(-(x // S), every), _lane(-((x - W) // S), every))
+    return load(others, row + (x % S * _part(W, S, zero) + x // S) * size, 0, 0, None)
 
 
 @compiled
