@@ -179,7 +179,12 @@ def constant(function: Callable[[Any], int]) -> Callable[[Any], int]:
 
 
 def without_knowing(builder: Any, number: Any, integer: ir.Type) -> Any:
-    """The number as if it were not known while compiling: through a register, as an integer, without an instruction."""
+    """The number as if it were not known while compiling: through a register, as an integer, without an instruction.
+
+    LLVM 15, which the oldest Numba has, would leave a branch where one stands, and a loop over it without vectors.
+    """
+    if binding.llvm_version_info[0] < 16:
+        return number
     kind = ir.FunctionType(integer, [integer])
     unknown = builder.asm(kind, "", "=r,0", [builder.bitcast(number, integer)], side_effect=False)
     for attribute in ("nounwind", "readnone", "willreturn"):  # or it would stay in loops; llvmlite does not know the last
