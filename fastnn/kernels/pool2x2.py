@@ -1,7 +1,7 @@
 """Pooling by windows of 2 x 2 that neither overlap nor meet padding: a vector of windows at a time, and each cell once.
 
 pool2x2_strips.py leads from memory to the windows and back. The cell that is a window's largest has a number, 2 r + s; on
-the way back each cell is its window's dz, if the number is its own.
+the way back each cell is its window's dz, if the number is its own, or without an index if the comparisons say so.
 
 Beyond the second-level cache all this takes little longer than to copy the images (max backward of 128 x 6 x 24 x 24
 float32: 49 us beside 41 to 46), and stores past the caches longer still, as soon as somebody reads what they wrote.
