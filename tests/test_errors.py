@@ -220,3 +220,11 @@ def test_out_comes_back(name):
         out = np.full_like(expected, np.nan).view(kind)
         assert getattr(ops, name)(**{**call, "out": out}) is out
         np.testing.assert_array_equal(np.asarray(out), expected)
+
+
+def test_shapes_are_judged_before_anything_is_copied():
+    """A batch of 2^40 by mistake, which is no error of memory."""
+    z, y = np.broadcast_to(np.float32(1), (2**40, 3)), np.array([0, 1])
+    for name in ("softmax_cross_entropy", "softmax_cross_entropy_dz"):
+        with pytest.raises(ValueError, match=rf"^{name}: y: "):
+            getattr(ops, name)(z, y)

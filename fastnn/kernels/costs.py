@@ -66,9 +66,10 @@ def softmax_cross_entropy(z: Matrix, y: Target) -> float:
     """
     m = shapes.samples(z.shape)
     shapes.check_classes(z.shape)
+    weights = target_for(z, y)  # before z is copied, whose size may be the mistake
     zero, cost, k = z.dtype.type(0), np.zeros(1), z.shape[1]
     scratch = np.empty(min(m, loops.block_rows(k)) * k, z.dtype)
-    loops.softmax_cost_dz_at(flat(z), target_for(z, y), y.ndim == 1, m, k, zero, scratch, 0, cost, zero)
+    loops.softmax_cost_dz_at(flat(z), weights, y.ndim == 1, m, k, zero, scratch, 0, cost, zero)
     return cost[0] / m
 
 
