@@ -5,12 +5,10 @@ of at most BLOCK terms, each from zero, and the blocks are added up: the roundin
 BLOCK + k / BLOCK and not with k. An element is the same sum, bit for bit, in whatever tile or panel;
 dot products order theirs by lanes.
 
-    dots      a's rows and b's columns are contiguous, one side has few: dot products (dots.py), also where few columns of b
-              are made contiguous for them
-    across    a's columns are contiguous, b has few: the transposed product, whose lanes are full
-    direct    b's rows are contiguous, and it is small or meets few rows of a: tiles read a and b where they are
-    packed    else: a panel of b, as wide as a tile and of one block's terms, is packed by the first tiles under it and stays
-              in the first-level cache; rows of a pass by it, packed too if many panels follow, in the second-level cache
+    panel     b's part that is packed, as wide as a tile and of one block's terms, by the first tiles under it: it stays in
+              the first-level cache while rows of a pass by, packed too if many panels follow, in the second-level cache
+
+product_ways.py says when it is read where it is instead, and when other ways are faster.
 """
 
 from fastnn.kernels.dots import BLOCK, dot_products
@@ -19,38 +17,22 @@ from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.layout import address, empty, in_use_until_here
 from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.packing import pack_panels, pack_rows
+from fastnn.kernels.product_ways import ACROSS, ACROSS_COLUMNS, COPIED, DIRECT, DOTS, HIGH, scratch_of, way_of
 from fastnn.kernels.shared import shared
-from fastnn.kernels.simd import LINE, VECTORS, registers
+from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, prefetch_row, prefetch_row_to_read, rank_one, rank_one_kept, store
 
 Place = tuple[int, int, int]  # of a matrix: its address, and the steps from row to row and from column to column
 
-# Bytes of a column of packed a: a block's, 400 KB, lies in the second-level cache, of 1 MB at least. Each panel
-# of b is packed once for so many rows; half as many took 5 % longer where the matrices are large.
-HIGH = 2048
 # Panels up to which a is read where it is: where its rows are contiguous, and where they are not, as long as the columns of
 # a block lie within NEAR bytes. Further apart each is a page of its own, and only one panel pays for no copy: with more,
 # 1024 x 1024 -> 96 and 160 took 1.3 to 1.8 times as long.
 IN_PLACE, IN_PLACE_ACROSS = 12, 8
 NEAR = 128 * 1024
-# b is read where it is, if its rows are contiguous, where packing would not pay: few rows of a meet it, or it stays in the
-# first-level cache anyway.
-UNPACKED_ROWS = 16
-UNPACKED_BYTES = 32 * 1024
-# In the time of a vector's products, as measured: to add up the lanes of a dot product and store it; to pack an element
-# of b, or to copy one of b's columns or of c; a tile, beside its products.
-SUM, PACK, COPY, TILE = 4.5, 0.5, 1.5, 50
-# What is not counted here must be made up for.
-MARGIN = 0.85
-ACROSS = 1024  # columns of a, for a product across, whose results then stay near
 # Terms of a tile between two requests for a row of what is needed next: a burst of them would hold up the tile. Behind the
 # last one its loop runs through: to stop every GROUP terms until its end took 2 % of the time.
 GROUP = 8
 WIDE = 8  # vectors of a tile with one row: enough independent sums to hide the latency of a multiply-add
-
-# Bytes of scratch that a product needs at most, whatever its size, where rows of c are contiguous. An address of so many
-# goes through all of the functions below; where it is 0, they allocate what they need.
-SCRATCH = VECTORS * registers()[0] * BLOCK + HIGH * (BLOCK + LINE) + 3 * LINE
 
 
 @shared
@@ -67,62 +49,46 @@ def product_by_rows(
     scratch: int,
     zero: float,
 ) -> None:
-    """The product where c's rows are contiguous: chooses among the three ways."""
-    (a, a_row, a_col), (b, b_row, b_col) = left, right
-    size, rows = element_size(zero), full_rows(zero)
-    rows_of_b = b_col == size or n == 1
-    anew = s != c
-    by_dots, columns = anew and _dots_are_faster(m, k, n, left, right, zero), n * k * size
-    if by_dots and (b_row == size or k == 1):
+    """The product where c's rows are contiguous. scratch: the address of SCRATCH bytes, or 0 to allocate what is needed."""
+    way = way_of(m, k, n, left, right, s != c, zero)
+    needed = scratch_of(way, k, n, zero) if scratch == 0 else 0
+    if needed == 0:
+        _by_way(way, m, k, n, left, right, s, s_row, c, c_row, scratch, zero)
+    else:
+        held = empty(needed, zero)
+        _by_way(way, m, k, n, left, right, s, s_row, c, c_row, address(held), zero)
+        in_use_until_here(held)
+
+
+@shared
+def _by_way(
+    way: int,
+    m: int,
+    k: int,
+    n: int,
+    left: Place,
+    right: Place,
+    s: int,
+    s_row: int,
+    c: int,
+    c_row: int,
+    scratch: int,
+    zero: float,
+) -> None:
+    (a, a_row, a_col), (b, b_row, b_col), size, rows = left, right, element_size(zero), full_rows(zero)
+    if way == DOTS:
         dot_products(m, k, n, (a, a_row), (b, b_col), s, c, c_row, size, zero)
-    elif by_dots and columns <= SCRATCH:
-        held = empty(columns // size if scratch == 0 else 0, zero)
-        copy = address(held) if scratch == 0 else scratch
-        _copy_columns(k, n, right, copy, zero)
-        dot_products(m, k, n, (a, a_row), (copy, k * size), s, c, c_row, size, zero)
-        in_use_until_here(held)
-    elif anew and a_row == size and _is_faster_across(m, k, n, zero):
-        held = empty(n * ACROSS if scratch == 0 else 0, zero)
-        _across(m, k, n, left, right, s, c, c_row, address(held) if scratch == 0 else scratch, zero)
-        in_use_until_here(held)
-    elif k == 0 or (rows_of_b and (m <= UNPACKED_ROWS or k * n * size <= UNPACKED_BYTES)):
+    elif way == COPIED:
+        _copy_columns(k, n, right, scratch, zero)
+        dot_products(m, k, n, (a, a_row), (scratch, k * size), s, c, c_row, size, zero)
+    elif way == ACROSS:
+        _across(m, k, n, left, right, s, c, c_row, scratch, zero)
+    elif way == DIRECT:
         for i in range(0, m, rows):
             last, start = min(rows, m - i) - 1, (s + i * s_row if s != 0 else 0)
             _row_of_tiles(last, n, k, (a + i * a_row, a_row, a_col), b, b_row, start, s_row, c + i * c_row, c_row, zero)
-    elif scratch != 0:
-        _packed(m, k, n, left, right, s, s_row, c, c_row, scratch, zero)
     else:
-        held = empty(SCRATCH // size, zero)
-        _packed(m, k, n, left, right, s, s_row, c, c_row, address(held), zero)
-        held[0] = zero  # it is in use until here
-
-
-@compiled
-def _tile_cycles(m, k, n, zero):
-    """What tiles with lanes along n take: products, those of empty lanes and rows too, and the tiles themselves."""
-    rows, width = full_rows(zero), lanes(zero)
-    if n > 2 * width and m <= half_rows(zero):
-        rows = 1 if m == 1 else half_rows(zero)
-    return 1.0 * -(-m // rows) * (rows * -(-n // width) * k + TILE * -(-n // (VECTORS * width)))
-
-
-@compiled
-def _dots_are_faster(m, k, n, left, right, zero):
-    """Whether dot products are faster than tiles: where both sides are contiguous along k, or few columns of b can be."""
-    (_, _, a_col), (_, b_row, b_col), size = left, right, element_size(zero)
-    if k == 0 or (a_col != size and k > 1):
-        return False
-    few, rows = 1 if min(m, n) <= 2 else VECTORS, half_rows(zero) if min(m, n) > 2 else 1
-    dots = 1.0 * -(-m // rows) * rows * -(-n // few) * few * -(-k // lanes(zero)) + SUM * m * n
-    if b_row != size and k > 1:
-        dots += COPY * k * n
-    return dots < MARGIN * (_tile_cycles(m, k, n, zero) + (PACK * k * n if b_col != size else 0.0))
-
-
-@compiled
-def _is_faster_across(m, k, n, zero):
-    """Whether c^T = b^T a^T, and its copy, take less than c with hardly filled vectors."""
-    return n <= full_rows(zero) and _tile_cycles(n, k, m, zero) + COPY * m * n < MARGIN * _tile_cycles(m, k, n, zero)
+        _packed(m, k, n, left, right, s, s_row, c, c_row, scratch, zero)
 
 
 @compiled
@@ -138,8 +104,8 @@ def _copy_columns(k, n, right, copy, zero):
 def _across(m: int, k: int, n: int, left: Place, right: Place, s: int, c: int, c_row: int, copy: int, zero: float) -> None:
     """c^T = b^T a^T for few columns of b, some columns of a at a time, and its copy."""
     (a, _, a_col), (b, b_row, b_col), size = left, right, element_size(zero)
-    for i in range(0, m, ACROSS):
-        columns = min(ACROSS, m - i)
+    for i in range(0, m, ACROSS_COLUMNS):
+        columns = min(ACROSS_COLUMNS, m - i)
         _row_of_tiles(n - 1, columns, k, (b, b_col, b_row), a + i * size, a_col, 0, 0, copy, columns * size, zero)
         for j in range(n):
             start = read(zero, s + j * size) if s != 0 else zero

@@ -8,10 +8,11 @@ from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import contiguous, flat, put_back, strided
 from fastnn.kernels.overlap import apart
 from fastnn.kernels.pointwise import activate
+from fastnn.kernels.product_ways import SETTLED_ROWS
 
 # The rows of z that g is applied to at a time, right behind their product: they are still in a second-level cache of 1 MB or
 # more, and enough for the product to take the same way, with the same bits, as for all of them at once.
-G_BYTES, G_ROWS = 256 * 1024, 256
+G_BYTES, G_ROWS = 256 * 1024, SETTLED_ROWS
 
 
 @kernel

@@ -4,10 +4,10 @@ Nothing in it outlives a call, but for the results of the last one.
 """
 
 from fastnn import plan
-from fastnn.kernels.blocking import SCRATCH
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.narrow_tiles import LEAST_BLOCKS, block_samples
+from fastnn.kernels.product_ways import SCRATCH
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.team import COUNTERS
 
