@@ -7,8 +7,11 @@ import sys
 import numpy as np
 import pytest
 from guarded import guarded
+from numba import njit
 
 from fastnn.kernels import dense_dz_to_da, dense_dz_to_dtheta, dense_forward
+from fastnn.kernels.gemm import product
+from fastnn.kernels.product_ways import ACROSS, COPIED, DIRECT, DOTS, PACKED, way_of
 from fastnn.kernels.simd import full_rows_of
 
 DTYPES = (np.float32, np.float64)
@@ -77,6 +80,51 @@ def test_guard_pages(dtype, before):
     for _ in range(40):
         m, k, n = rng.integers(0, 71, 3)
         check_all(rng, m, k, n, dtype, lambda shape: guarded(rng.uniform(-1, 1, shape).astype(dtype), before))
+
+
+@njit
+def multiply(a, b, start, c):
+    """c = start + a b, and the way it went."""
+    product(a, b, start, c)
+    (m, k), n, zero = a.shape, b.shape[1], c.dtype.type(0)
+    return way_of(m, k, n, (0, a.strides[0], a.strides[1]), (0, b.strides[0], b.strides[1]), True, zero)
+
+
+# m, k, n, the order of a and of b in memory, and the way: sizes that end amid tiles, vectors and blocks of either dtype.
+WAYS = (
+    (203, 301, 2, "C", "F", DOTS),
+    (203, 301, 1, "C", "C", DOTS),
+    (2, 301, 203, "C", "F", DOTS),
+    (37, 500, 5, "C", "F", DOTS),
+    (6, 500, 37, "C", "F", DOTS),
+    (203, 301, 2, "C", "C", COPIED),
+    (203, 405, 3, "C", "C", COPIED),
+    (1101, 19, 3, "F", "C", ACROSS),
+    (2050, 200, 2, "F", "F", ACROSS),
+    (45, 50, 70, "C", "C", DIRECT),
+    (45, 50, 70, "F", "C", DIRECT),
+    (120, 300, 203, "C", "C", PACKED),
+    (120, 300, 203, "F", "F", PACKED),
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(("m", "k", "n", "a_order", "b_order", "way"), WAYS)
+def test_every_way(m, k, n, a_order, b_order, way, dtype):
+    """The sums, with a row that they begin with and without, and no access outside an operand."""
+    rng = np.random.default_rng(8)
+    a, b, start = (rng.uniform(-1, 1, shape).astype(dtype) for shape in ((m, k), (k, n), (n,)))
+    exact = a.astype(np.float64) @ b.astype(np.float64)
+    for before in (True, False):
+        left, right = (
+            guarded(array, before) if order == "C" else guarded(np.ascontiguousarray(array.T), before).T
+            for array, order in ((a, a_order), (b, b_order))
+        )
+        for row in (guarded(start, before), None):
+            c = guarded(np.full((m, n), np.nan, dtype), before)
+            assert multiply(left, right, row, c) == way
+            check(c, exact if row is None else exact + start, k)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (5, 1)])
