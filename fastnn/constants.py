@@ -25,7 +25,8 @@ AUTO, DIRECT, WINOGRAD, SAMPLES = range(4)
 ALGORITHM_CODES = {"auto": AUTO, "direct": DIRECT}
 ALGORITHM_BITS = 3
 # In a network's table beside one of these, what is known of all its slices: how da and dtheta are summed, and times the last
-# two, from how many samples on these take lanes, forward and back. Networks that run by it compile nothing to work it out.
+# two, how many samples are enough for a vector of lanes, forward and back. Networks that run by it compile nothing to work
+# it out.
 GATHERED, SCATTERED, BY_ROWS, BY_LANES = 4, 8, 16, 32
 FEWEST, FEWEST_BACK, FEWEST_LIMIT = 64, 64 << 16, 1 << 16
 

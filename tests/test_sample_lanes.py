@@ -8,7 +8,7 @@ from test_conv_engine import DTYPES, Setting, assert_near, draw, uniform
 
 from fastnn import kernels, reference
 from fastnn.constants import ACTIVATION_CODES, AUTO, DIRECT, SAMPLES
-from fastnn.kernels.choices import may_take_samples, takes_samples
+from fastnn.kernels.choices import in_lanes, may_take_samples
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.image_gradient import image_bytes
 from fastnn.kernels.memory import element_size
@@ -131,11 +131,11 @@ def test_what_is_not_finite_stays_where_it_is(special, dtype):
 
 @njit
 def taken(back, algorithm, sizes, window, zero):
-    """Whether they are, by images whose rows lie one behind the other; whether they may be; and the scratch."""
+    """How many are, by images whose rows lie one behind the other; whether they may be; and the scratch."""
     size, (W, W_out) = element_size(zero), ((sizes[6], sizes[4]) if back else (sizes[4], sizes[6]))
     rows, out = (0, 0, 0, size * W, size), (0, 0, 0, size * W_out, size)
     may = may_take_samples(back, algorithm, sizes, window, zero)
-    return takes_samples(back, algorithm, sizes, window, rows, out, zero), may, samples_bytes(back, sizes, window, zero)
+    return in_lanes(back, algorithm, sizes, window, rows, out, zero), may, samples_bytes(back, sizes, window, zero)
 
 
 def bound(rows, W, W_out, C):
@@ -167,6 +167,27 @@ def test_taken_where_samples_are_many(zero):
     for numbers in ((64, 1, 28, 8, 5, 1, 0), (32, 3, 32, 32, 3, 1, 1), (32, 64, 28, 64, 3, 1, 1)):
         assert not taken(1, AUTO, *sizes_of(*numbers), zero)[0]
         assert not taken(0, AUTO, *sizes_of(*numbers), zero)[0]
+
+
+@BOTH_DTYPES
+def test_whole_vectors_and_the_rest(dtype):
+    """What is left of the samples takes lanes of its own if that is faster, and goes another way if not."""
+    zero, many, rng = np.dtype(dtype).type(0), 2 * lanes(np.dtype(dtype).type(0)), np.random.default_rng(8)
+    found = []
+    for m in range(many, 2 * many + 1):
+        sizes, window = sizes_of(m, 16, 20, 32, 5, 1, 0)
+        found.append(taken(1, AUTO, sizes, window, zero)[0])
+        if m < 2 * many - 2 and m % lanes(zero) not in (0, 1, 2, lanes(zero) - 1):
+            continue
+        setting = Setting((m, 16, 20, 20), (32, 16, 5, 5), ONE, (0, 0), ONE, 1)
+        dz, theta = uniform(rng, (m, 32, 16, 16), dtype), uniform(rng, setting.theta, dtype)
+        da = reference.conv2d_dz_to_da(*map(np.float64, (dz, theta)), setting.a[2:], **setting.keywords())
+        out = np.full(setting.a, np.nan, dtype)
+        assert_near(dz_to_da(dz, theta, setting, out, AUTO), da, 32 * 25, dtype)
+    if lanes(zero) >= 8:
+        assert found[0] == found[1] == many
+        assert found[lanes(zero) - 1] == many + lanes(zero) - 1
+        assert found == sorted(found)
 
 
 @pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])

@@ -116,7 +116,7 @@ def _can_take_samples(back, algorithm, sizes, window, zero):
 
 @tiled
 def may_take_samples(back: int, algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
-    """Whether `takes_samples` is true for some number of samples: at most for whole vectors of them, beside the slowest."""
+    """Whether `in_lanes` finds some among some number of samples: whole vectors at least, beside the slowest."""
     if not _can_take_samples(back, algorithm, sizes, window, zero):
         return 0
     if algorithm == SAMPLES:
@@ -126,29 +126,38 @@ def may_take_samples(back: int, algorithm: int, sizes: Sizes, window: Window, ze
 
 
 @tiled
-def takes_samples(back: int, algorithm: int, sizes: Sizes, window: Window, image: Images, out: Images, zero: float) -> int:
-    """Whether `sum_samples` takes these: where it can, by the cycles of both. Rows of an image lie one behind the other."""
-    shape, size = shape_of(back, sizes), element_size(zero)
+def fewest_in_lanes(back: int, algorithm: int, sizes: Sizes, window: Window, image: Images, out: Images, zero: float) -> int:
+    """Of how many samples at least `sum_samples` takes a vector, by the cycles of both; more than fill it where none is.
+
+    Rows of an image lie one behind the other.
+    """
+    shape, size, most = shape_of(back, sizes), element_size(zero), lanes(zero)
     if image[4] != size or out[4] != size or image[3] != shape[4] * size or out[3] != shape[6] * size:
-        return 0
-    if algorithm != SAMPLES and sizes[0] * 4 < lanes(zero):  # so few are not worth the thought
-        return 0
+        return most + 1
+    if algorithm != SAMPLES and sizes[0] * 4 < most:  # so few are not worth the thought
+        return most + 1
     if not _can_take_samples(back, algorithm, sizes, window, zero):
-        return 0
+        return most + 1
     if algorithm == SAMPLES:
         return 1
-    vectors, other = -(-sizes[0] // lanes(zero)), _other_cycles(back, algorithm, sizes, window, zero)[0]
-    most = min(MARGIN * sizes[0] * other, sizes[0] * other - LEAST_CYCLES)
-    return 1 if vectors * _samples_cycles(back, sizes, window, zero) < most else 0
+    vector, other = _samples_cycles(back, sizes, window, zero), _other_cycles(back, algorithm, sizes, window, zero)[0]
+    fewest, rest = int(vector / (MARGIN * other)) + 1, sizes[0] % most
+    saved = sizes[0] // most * (most * other - vector) + (rest * other - vector if rest >= fewest else 0.0)
+    return fewest if fewest <= most and saved > LEAST_CYCLES else most + 1
 
 
 @compiled
-def are_in_lanes(back, algorithm, sizes, window, image, out, zero):
-    """Whether `sum_samples` is taken: a network's table says from how many samples on."""
+def in_lanes(back, algorithm, sizes, window, image, out, zero):
+    """How many samples `sum_samples` takes: whole vectors, from the first on, and what is left if it is enough for another.
+
+    A network's table says how many are enough. All or none of 17 samples would take twice the time of 16, or half as much
+    again as 16 and one.
+    """
     fewest = algorithm // (FEWEST_BACK if back else FEWEST) % FEWEST_LIMIT
-    if fewest > 0:
-        return sizes[0] >= fewest
-    return takes_samples(back, algorithm, sizes, window, image, out, zero) != 0
+    if fewest == 0:
+        fewest = fewest_in_lanes(back, algorithm, sizes, window, image, out, zero)
+    rest = sizes[0] % lanes(zero)
+    return 0 if fewest > lanes(zero) else sizes[0] - (rest if rest < fewest else 0)
 
 
 def known(algorithm: int, sizes: Sizes, window: Window, image: Images, grid: Images, zero: np.floating) -> int:
@@ -156,18 +165,10 @@ def known(algorithm: int, sizes: Sizes, window: Window, image: Images, grid: Ima
 
     Whether to scatter depends on that number only beside `winograd`.
     """
-    noted = algorithm + FEWEST * _fewest(0, algorithm, sizes, window, image, grid, zero)
-    noted += FEWEST_BACK * _fewest(1, algorithm, sizes, window, grid, image, zero)
+    noted = algorithm + FEWEST * fewest_in_lanes(0, algorithm, sizes, window, image, grid, zero)
+    noted += FEWEST_BACK * fewest_in_lanes(1, algorithm, sizes, window, grid, image, zero)
     noted += BY_LANES if is_by_lanes(sizes, window, zero) else BY_ROWS
     scheme, turned, met = way_back(sizes, window)
     if can_be(scheme, algorithm, turned, met, zero):
         return noted
     return noted + (SCATTERED if scatters(algorithm, sizes, window, zero) else GATHERED)
-
-
-def _fewest(back: int, algorithm: int, sizes: Sizes, window: Window, image: Images, out: Images, zero: np.floating) -> int:
-    """From how many samples on all, up to those of `sizes`, take lanes; one more than those where none do."""
-    m = sizes[0]
-    while m > 0 and takes_samples(back, algorithm, (m, *sizes[1:]), window, image, out, zero):
-        m -= 1
-    return m + 1

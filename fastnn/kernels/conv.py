@@ -28,7 +28,7 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
 from fastnn import shapes
 from fastnn.arguments import Activation, Algorithm, Images, Pair, Vector, pair
 from fastnn.constants import ALGORITHM_BITS
-from fastnn.kernels.choices import are_in_lanes, may_take_samples
+from fastnn.kernels.choices import in_lanes, may_take_samples
 from fastnn.kernels.depthwise import (
     depthwise,
     depthwise_bytes,
@@ -45,7 +45,7 @@ from fastnn.kernels.overlap import apart
 from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.theta_gradient import bias_gradient, with_way
 from fastnn.kernels.weights import pack_weights, packed_weights
-from fastnn.kernels.windows import windows_bytes, windows_summed
+from fastnn.kernels.windows import samples_of, windows_bytes, windows_summed
 from fastnn.kernels.winograd_theta import theta_bytes, theta_summed
 
 
@@ -90,10 +90,13 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
         pack_weights(group_of(theta, g * K, False), (K, C, window[0], window[1]), scratch, zero)
         weights = (scratch, b[0] + g * K * b[1], b[1], b[2])
         images, results = group_of(a, g * C, True), group_of(z, g * K, True)
-        if are_in_lanes(0, algorithm, sizes, window, images, results, zero):
-            sum_samples(0, sizes, window, images, weights, results, room, zero)
-        else:
-            windows_summed(algorithm & ALGORITHM_BITS, sizes, window, images, weights, results, room, zero)
+        count = in_lanes(0, algorithm, sizes, window, images, results, zero)
+        if count > 0:
+            some, source, target = samples_of(0, count, sizes, images, results)
+            sum_samples(0, some, window, source, weights, target, room, zero)
+        if count < sizes[0]:
+            some, source, target = samples_of(count, sizes[0], sizes, images, results)
+            windows_summed(algorithm & ALGORITHM_BITS, some, window, source, weights, target, room, zero)
 
 
 @compiled

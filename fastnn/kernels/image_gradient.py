@@ -7,7 +7,7 @@ would copy more than it computes with, scatter.py takes its place, and where sam
 """
 
 from fastnn.constants import ALGORITHM_BITS, DIRECT, GATHERED, IDENTITY, SCATTERED
-from fastnn.kernels.choices import are_in_lanes, may_take_samples, scatters
+from fastnn.kernels.choices import in_lanes, may_take_samples, scatters
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import Images, Sizes, Window, phases, plane_of, shape_of
@@ -53,10 +53,14 @@ def image_gradient(
 ) -> None:
     """All samples of one group; sizes and window are the forward pass's."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    if are_in_lanes(1, algorithm, sizes, window, dz, da, zero):
+    count = in_lanes(1, algorithm, sizes, window, dz, da, zero)
+    if count > 0:
         weights, room = _all_weights(sizes, window, theta, scratch, zero)
-        sum_samples(1, sizes, window, dz, weights, da, room, zero)
-        return
+        some, source, target = samples_of(0, count, sizes, dz, da)
+        sum_samples(1, some, window, source, weights, target, room, zero)
+        sizes, dz, da = samples_of(count, sizes[0], sizes, dz, da)
+        if sizes[0] == 0:
+            return
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     if phases_h < S_h or phases_w < S_w:
         _clear(sizes, da, zero)
