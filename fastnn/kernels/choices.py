@@ -161,7 +161,7 @@ def in_lanes(back, algorithm, sizes, window, image, out, zero):
 
 
 def known(algorithm: int, sizes: Sizes, window: Window, image: Images, grid: Images, zero: np.floating) -> int:
-    """What is noted of these sizes with any number of samples up to theirs. In Python.
+    """What is noted of these sizes, for any number of samples up to theirs: fewer go the way of all. In Python.
 
     Whether to scatter depends on that number only beside `winograd`.
     """

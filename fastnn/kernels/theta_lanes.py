@@ -43,8 +43,9 @@ WIDEST = 9  # vectors of any tile
 LOW, SQUARE = 3, 4  # rows of a tile
 # Vectors of each line that a tile goes along: rows of dz and planes stay in the first-level cache. 24 took a tenth longer.
 NEAR = 64
-# Cycles, as measured: to copy a vector of a plane, and every other cell; of a tile for its loads, beside one a product.
-FILL, FILL_APART, LOADS = 6, 12, 3
+# Cycles, as measured: to copy a vector of a plane, and every other cell; of a tile for its loads, beside one a product, and
+# for cells that fill no vector; of a number of dtheta, for the sum over its lanes.
+FILL, FILL_APART, LOADS, REST, ENDS = 6, 12, 3, 25, 4
 
 
 @constant
@@ -60,9 +61,15 @@ def _square_vectors(zero):
 
 
 @compiled
-def _cycles(K, taps, rows, vectors):
-    """Of a vector of cells, in tiles of so many rows and vectors."""
-    return -(-K // rows) * -(-taps // vectors) * (rows * vectors + LOADS)
+def _cycles(K, taps, vectors, rest, rows, columns):
+    """Of so many vectors of cells, and one more if some are left, in tiles of so many rows and vectors of taps."""
+    products = (vectors + (1 if rest > 0 else 0)) * (rows * columns + LOADS)
+    return -(-K // rows) * -(-taps // columns) * (products + (REST if rest > 0 else 0))
+
+
+@compiled
+def _is_square(K, taps, zero):
+    return _cycles(K, taps, 1, 0, SQUARE, _square_vectors(zero)) < _cycles(K, taps, 1, 0, LOW, _low_vectors(zero))
 
 
 @compiled
@@ -99,11 +106,14 @@ def sums_of_lanes(sizes, window, zero):
 
 @compiled
 def cycles_by_lanes(sizes, window, zero):
-    """Of a vector of cells."""
-    _, C, K, _, _, _, _ = sizes
+    """Of a vector of cells, in the mean."""
+    m, C, K, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, _, _, D_h, _ = window
     taps, planes = C * f_h * f_w, C * f_w * phases(f_h, S_h, D_h) * (FILL if S_w == 1 else FILL_APART)
-    return min(_cycles(K, taps, LOW, _low_vectors(zero)), _cycles(K, taps, SQUARE, _square_vectors(zero))) + planes
+    cells, width = max(1, H_out * W_out), lanes(zero)
+    low = _cycles(K, taps, cells // width, cells % width, LOW, _low_vectors(zero))
+    square = _cycles(K, taps, cells // width, cells % width, SQUARE, _square_vectors(zero))
+    return (min(low, square) + 1.0 * ENDS * K * taps / max(1, m)) * width / cells + planes
 
 
 @compiled
@@ -167,7 +177,7 @@ def theta_by_lanes(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
                 corner = (sums + c // channels * (channels * cells + WIDEST) * lanes(zero) * size, row)
                 if K == 1:
                     _add_single(n + i, lines, counts, source, corner, room, zero)
-                elif _cycles(K, counts[1], SQUARE, _square_vectors(zero)) < _cycles(K, counts[1], LOW, _low_vectors(zero)):
+                elif _is_square(K, counts[1], zero):
                     _add_square(n + i, lines, counts, source, corner, room, zero)
                 else:
                     _add_low(n + i, lines, counts, source, corner, room, zero)
