@@ -118,6 +118,7 @@ def test_random_settings(dtype):
 LARGE = [
     Setting((2, 64, 9, 50), (40, 64, 3, 3), (1, 1), (1, 1), (1, 1), 1),  # several blocks of taps
     Setting((2, 9, 40, 60), (6, 9, 5, 5), (1, 1), (2, 2), (1, 1), 1),  # likewise, of a wide tile, sweep by sweep
+    Setting((4, 90, 12, 13), (7, 90, 3, 3), (1, 1), (1, 1), (1, 1), 1),  # few k meet many taps
     Setting((2, 300, 5, 5), (70, 300, 1, 1), (1, 1), (0, 0), (1, 1), 1),  # the image is its own plane
     Setting((1, 2, 300, 220), (9, 2, 7, 7), (2, 2), (3, 3), (1, 1), 1),  # several parts of rows
     Setting((1, 1, 40, 40), (300, 1, 20, 20), (1, 1), (0, 0), (1, 1), 1),  # a window of more than a block of taps
