@@ -25,6 +25,7 @@ NUMBA_ONLY = [
     "test_gemm.py",
     "test_guards.py",
     "test_interrupts.py",
+    "test_last_cell.py",
     "test_linking.py",
     "test_loops.py",
     "test_lowering.py",

@@ -8,7 +8,8 @@ Tuples as in planes.py, and
     out      address, and the steps from one sample, row k, row i and cell j to the next
     weights  address of the packed weights, address of the bias, its step: 0 and a 0 for none, and the number of g
     room     addresses in scratch (`_layout`)
-    block    how many taps, of how many; whether to add to what `out` has; edges (`_edges`); cells (`_sweep`)
+    block    how many taps, of how many; whether to add to what `out` has; edges (`_edges`); cells at a time (`_sweep`), and
+             how many of a part's are summed
 """
 
 from fastnn.constants import IDENTITY
@@ -27,6 +28,7 @@ from fastnn.kernels.forms import (
     zeros,
 )
 from fastnn.kernels.jit import compiled, inlined
+from fastnn.kernels.last_cell import is_alone, sum_last_cell
 from fastnn.kernels.memory import element_size, read_integer
 from fastnn.kernels.planes import (
     COPIED,
@@ -54,7 +56,7 @@ from fastnn.kernels.weights import LOW, are_wide
 Weights = tuple[int, int, int, int]
 Packed = tuple[int, int, int]
 Room = tuple[int, int, int]
-Block = tuple[int, int, int, tuple[int, int, tuple[int, int, int, int, int]], int]
+Block = tuple[int, int, int, tuple[int, int, tuple[int, int, int, int, int]], int, int]
 
 LOW_VECTORS = 8  # at most, of a tile of few rows
 # Bytes of planes that one tile of rows k goes along before the next does: they stay in the second-level cache, and z is
@@ -134,7 +136,7 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
                 taps, edges = some[1] * cells, _edges(some, window, i, zero)
                 for t in range(0, max(taps, 1), BLOCK):
                     packed = (weights[0] + (c * cells + t) * full_rows(zero) * size, weights[1], weights[2])
-                    block = (min(BLOCK, taps - t), C * cells, 1 if c + t > 0 else 0, edges, sweep)
+                    block = (min(BLOCK, taps - t), C * cells, 1 if c + t > 0 else 0, edges, sweep, some[0] * some[5] * W_out)
                     where = (planes, room[2] + 8 * t, room[1])
                     if K == 1:
                         _cells_of_one(some, packed, target, where, block, zero)
@@ -144,6 +146,8 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
                         _cells_of_half(some, packed, target, where, block, zero)
                     elif are_wide(K, zero):
                         _cells_of_wide(some, packed, target, where, block, zero)
+                    elif is_alone(block[5], zero):
+                        _cells_and_last(some, packed, target, where, block, zero)
                     else:
                         _cells_of_full(some, packed, target, where, block, zero)
             if weights[3] != IDENTITY:  # rows of `out` are contiguous then; its cells are in the cache still
@@ -175,6 +179,18 @@ def _cells_of_wide(sizes: Sizes, weights: Packed, out: Images, room: Room, block
 @tiled
 def _cells_of_full(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
     _cells(form(zero, full_rows(zero), VECTORS), form(zero, full_rows(zero), 1), sizes, weights, out, room, block)
+
+
+@tiled
+def _cells_and_last(sizes: Sizes, weights: Packed, out: Images, room: Room, block: Block, zero: float) -> None:
+    """The last cell has a vector to itself."""
+    m, _, K, _, _, rows, W_out = sizes
+    taps, each, adds, edges, sweep, cells = block
+    _cells_of_full(sizes, weights, out, room, (taps, each, adds, edges, sweep, cells - 1), zero)
+    skipped, some = _share(block, cells - 1, cells, m * W_out)
+    source = (room[0] + (cells - 1) * element_size(zero), room[1] + 8 * skipped, room[2])
+    place = out[0] + (m - 1) * out[1] + (rows - 1) * out[3] + (W_out - 1) * out[4]
+    sum_last_cell((some, adds, K, each), (weights[0], weights[1], weights[2], skipped), source, (place, out[2]), zero)
 
 
 @compiled
@@ -224,12 +240,12 @@ def _share(block, done, behind, row_cells):
 @compiled
 def _cells(wide, narrow, sizes, weights, out, room, block):
     """A block of taps for all cells of a part: wide tiles while they fit, then single vectors, cut off at the last cell."""
-    m, K, rows, W_out = sizes[0], sizes[2], sizes[5], sizes[6]
+    m, K, W_out = sizes[0], sizes[2], sizes[6]
     planes, table, buffer = room
     zero = zero_of(wide)
     size, full, width = element_size(zero), full_rows(zero), lanes(zero)
     dense = m == 1 and out[4] == size and out[3] == W_out * size
-    cells, begin = m * rows * W_out, (0, 0, 0)
+    cells, begin = block[5], (0, 0, 0)
     for first in range(0, cells, block[4]):
         until, behind = min(cells, first + block[4]), begin
         for k in range(0, K, full):

@@ -7,6 +7,7 @@ form(zero, rows, vectors)                     which tile is meant: unlike a tile
 low_form(zero, rows)                          few rows and as many vectors as the registers hold, 8 at most
 long_form(zero, rows)                         few rows, and 9 or 5 vectors, or as many as `products` has registers for
 tall_form(zero)                               two vectors a row and as many of them as the largest tile has
+column_form(zero)                             one row, of as many vectors as a column of the largest tile fills
 wide_rows(zero), wide_form(zero)              a constant, three quarters of full_rows, and as many vectors a row as there is
                                               room for: 6 x 4 of 32 registers, for what would leave a quarter of 8 x 3 empty
 zeros(form)                                   a tile of that form, all zeros
@@ -83,6 +84,13 @@ def long_form(typing_context, zero, rows):
 @intrinsic
 def tall_form(typing_context, zero):
     result = Form(Tile(zero, full_rows_of(registers()[1]) * VECTORS // 2, 2))
+    return result(zero), lambda context, builder, signature, args: context.get_dummy_value()
+
+
+@intrinsic
+def column_form(typing_context, zero):
+    width, rows = registers()[0] // (zero.bitwidth // 8), full_rows_of(registers()[1])
+    result = Form(Tile(zero, 1, -(-rows // width)))
     return result(zero), lambda context, builder, signature, args: context.get_dummy_value()
 
 

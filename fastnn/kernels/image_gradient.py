@@ -8,6 +8,7 @@ would copy more than it computes with, scatter.py takes its place, and where sam
 
 from fastnn.constants import ALGORITHM_BITS, DIRECT, GATHERED, IDENTITY, SCATTERED
 from fastnn.kernels.choices import in_lanes, may_take_samples, scatters
+from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, write
 from fastnn.kernels.planes import Images, Sizes, Window, phases, plane_of, shape_of
@@ -15,6 +16,7 @@ from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.scatter import scatter, scatter_bytes
 from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE
+from fastnn.kernels.tiles import store, tile
 from fastnn.kernels.weights import pack_weights, packed_weights
 from fastnn.kernels.windows import samples_of, windows_bytes, windows_summed
 from fastnn.kernels.winograd import winograd, winograd_bytes
@@ -116,11 +118,20 @@ def _all_weights(sizes, window, theta, scratch, zero):
 
 @compiled
 def _clear(sizes, da, zero):
-    """Cells that no tap meets get 0, and the others too."""
+    """Cells that no tap meets get 0, and the others too: whole vectors of them where cells of a row are neighbours.
+
+    One by one they took a fifth of the time, for windows of one cell and stride 2.
+    """
     m, C, _, H, W, _, _ = sizes
+    size, width = element_size(zero), lanes(zero)
+    near = da[4] == size
+    rows, length = (1, H * W) if near and da[3] == W * size else (H, W)
+    whole = length // width * width if near else 0
     for n in range(m):
         for c in range(C):
-            for i in range(H):
+            for i in range(rows):
                 place = da[0] + n * da[1] + c * da[2] + i * da[3]
-                for j in range(W):
+                for j in range(0, whole, width):
+                    store(tile(zero, 1, 1), place + j * size, 0, 0, None)
+                for j in range(whole, length):
                     write(zero, place + j * da[4])

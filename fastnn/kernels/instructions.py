@@ -145,6 +145,14 @@ class Code:
             found[0] = self.builder.shuffle_vector(*found, indices([i + (i >= count) for i in range(0, 2 * count, 2)]))
         self.builder.store(found[0], self.pointer(target, vector), align=self.t.size)
 
+    def copy_column(self, source: Any, step: Any, target: Any, count: int) -> None:
+        """Elements a step apart -> neighbours, in one register, or in as many as they fill."""
+        column = ir.Constant(ir.VectorType(self.t.element, count), ir.Undefined)
+        for i in range(count):
+            place = self.pointer(self.builder.add(source, self.builder.mul(step, integer(i))), self.t.element)
+            column = self.builder.insert_element(column, self.builder.load(place, align=self.t.size), integer(i, 32))
+        self.builder.store(column, self.pointer(target, column.type), align=self.t.size)
+
     def prefetch(self, address: Any, offset: int, writes: int, closeness: int) -> None:
         place, i32 = self.pointer(address, ir.IntType(8), offset), ir.IntType(32)
         signature = ir.FunctionType(ir.VoidType(), [place.type, i32, i32, i32])

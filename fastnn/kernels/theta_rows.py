@@ -254,9 +254,9 @@ def _add_tile(kind, places, lines, block, target):
 def sums_by_rows(K, taps, sums, out, zero):
     """Sums -> dtheta where lanes are k: squares are transposed."""
     size, width, square = element_size(zero), lanes(zero), tile(zero, lanes(zero), 1)
-    for tap in range(0, taps, width):
-        rows = min(width, taps - tap)
-        for k in range(0, K, width):
-            columns, source = min(width, K - k), sums[0] + tap * sums[1] + k * size
+    for k in range(0, K, width):
+        columns = min(width, K - k)
+        for tap in range(0, taps, width):
+            rows, source = min(width, taps - tap), sums[0] + tap * sums[1] + k * size
             values = transposed(load(square, source, sums[1], rows - 1, columns))
             store(values, out[0] + k * out[1] + tap * size, out[1], columns - 1, rows)

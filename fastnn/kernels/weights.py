@@ -2,7 +2,7 @@
 
 from fastnn.kernels.forms import full_rows, half_rows, wide_rows
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.memory import element_size, read, write
+from fastnn.kernels.memory import copy_column, element_size, read, write
 from fastnn.kernels.planes import Images, channels_of
 from fastnn.kernels.shared import tiled
 
@@ -45,12 +45,26 @@ def pack_weights(theta: Images, sizes: Shape, target: int, zero: float) -> None:
     for k in range(0, K, rows):
         count = min(rows, K - k)
         for begin in range(0, C, channels):
-            for tap in range(f_h * min(channels, C - begin)):
-                r, c = tap // min(channels, C - begin), begin + tap % min(channels, C - begin)
-                for s in range(f_w):
-                    place = first + k * step_k + c * step_c + r * step_h + s * step_w
-                    for row in range(count):
-                        write(read(zero, place + row * step_k), target + row * size)
-                    for row in range(count, rows):
-                        write(zero, target + row * size)
-                    target += rows * size
+            some, corner = min(channels, C - begin), first + k * step_k + begin * step_c
+            for r in range(f_h):
+                row = corner + r * step_h
+                for _ in range(some):
+                    place = row
+                    for _ in range(f_w):
+                        if count == rows:
+                            copy_column(zero, place, step_k, target, full_rows(zero))
+                        else:
+                            _copy_some(place, step_k, target, count, zero)
+                        place += step_w
+                        target += rows * size
+                    row += step_c
+
+
+@compiled
+def _copy_some(source, step, target, count, zero):
+    """As copy_column, of fewer rows than a tile has: zeros follow."""
+    size = element_size(zero)
+    for row in range(count):
+        write(read(zero, source + row * step), target + row * size)
+    for row in range(count, full_rows(zero)):
+        write(zero, target + row * size)
