@@ -12,10 +12,13 @@ from numba import njit
 
 from fastnn import kernels, reference
 from fastnn.constants import AUTO, DIRECT
+from fastnn.kernels.channel_lanes import MOST_BYTES, channels_bytes
+from fastnn.kernels.choices import takes_channels
 from fastnn.kernels.correlate import correlate_bytes
 from fastnn.kernels.depthwise import COPY_BYTES, depthwise_bytes
 from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.image_gradient import image_bytes
+from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import PLANE_BYTES
 from fastnn.kernels.sample_lanes import CELL_BYTES
 from fastnn.kernels.sample_lanes import RING_BYTES as SAMPLE_BYTES
@@ -130,8 +133,54 @@ LARGE = [
 ]
 
 
+# Depthwise, small images: a channel in each lane.
+CHANNELS = [
+    Setting((3, 19, 7, 7), (19, 1, 3, 3), (1, 1), (1, 1), (1, 1), 19),
+    Setting((2, 33, 9, 6), (33, 1, 3, 3), (2, 2), (1, 1), (1, 1), 33),
+    Setting((2, 16, 16, 8), (16, 1, 5, 5), (1, 1), (2, 2), (1, 1), 16),
+    Setting((1, 40, 16, 16), (40, 1, 5, 3), (2, 2), (2, 1), (1, 1), 40),  # staged, in float64
+    Setting((1, 40, 11, 5), (40, 1, 4, 2), (3, 2), (2, 0), (1, 1), 40),  # cells that no window reaches
+    Setting((2, 24, 12, 10), (24, 1, 3, 3), (1, 1), (2, 2), (2, 2), 24),
+    Setting((2, 17, 5, 4), (17, 1, 2, 2), (1, 1), (5, 3), (1, 1), 17),  # windows of padding alone
+    Setting((1, 32, 28, 28), (32, 1, 3, 3), (2, 2), (1, 1), (1, 1), 32),
+]
+
+
+@njit
+def taken(back, channels, sizes, window, zero):
+    H, W, H_out, W_out = sizes[3:]
+    if back:
+        H, W, H_out, W_out = H_out, W_out, H, W
+    size, f_h, f_w = element_size(zero), window[0], window[1]
+    image, out = (0, channels * H * W * size, H * W * size, W * size, size), (0, 0, H_out * W_out * size, W_out * size, size)
+    return takes_channels(back, channels, sizes, window, image, (0, f_h * f_w * size, f_w * size, size), out, zero)
+
+
+@njit
+def bytes_of_channels(back, sizes, window, zero):
+    return channels_bytes(back, sizes, window, zero)
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("setting", LARGE, ids=str)
+def test_channels_are_in_lanes(dtype):
+    """Each setting takes lanes at least one way, and its scratch has a bound; large images do not, nor do few channels."""
+    zero = dtype(0)
+
+    def ways(setting):
+        (m, _, H, W), (_, _, *f), S, P, D, groups = setting
+        out = [(n + 2 * p - d * (r - 1) - 1) // s + 1 for n, r, s, p, d in zip((H, W), f, S, P, D, strict=True)]
+        sizes, window = (m, 1, 1, H, W, *out), (*f, *S, *P, *D)
+        for back in (0, 1):
+            assert bytes_of_channels(back, sizes, window, zero) <= MOST_BYTES
+            yield taken(back, groups, sizes, window, zero)
+
+    assert all(any(list(ways(setting))) for setting in CHANNELS)
+    assert not any(ways(Setting((2, 64, 300, 300), (64, 1, 3, 3), (1, 1), (1, 1), (1, 1), 64)))
+    assert not any(ways(Setting((2, 2, 14, 14), (2, 1, 3, 3), (1, 1), (1, 1), (1, 1), 2)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("setting", LARGE + CHANNELS, ids=str)
 def test_blocks(setting, dtype):
     """Sizes beyond one block of taps, one part of the image, one tile of channels."""
     rng = np.random.default_rng(2)
@@ -164,7 +213,7 @@ def test_torch():
 def test_guard_pages(dtype, before):
     """No access outside an operand: each lies right behind or right before memory that may not be touched."""
     rng = np.random.default_rng(4)
-    for setting in [draw(rng) for _ in range(40)] + LARGE[1:2]:
+    for setting in [draw(rng) for _ in range(40)] + LARGE[1:2] + CHANNELS:
         check(setting, dtype, lambda shape, written=False: guarded(uniform(rng, shape, dtype), before), by_reference)
 
 

@@ -22,13 +22,15 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
              40 KB in the place of planes, if these are less, and theta in whole tiles of rows
     single channels, depthwise
              COPY_BYTES, and S_w (8 S_h + (f_h - 1) D_h + 1) rows of W' + (f_w - 1) D_w / S_w cells and a vector, and for
-             each tap, in whole tiles, a vector and 8
+             each tap, in whole tiles, a vector and 8; forward and back to da, where it may be faster to have a channel in
+             each lane (choices.py), at most MOST_BYTES
 """
 
 from fastnn import shapes
 from fastnn.arguments import Activation, Algorithm, Images, Pair, Vector, pair
-from fastnn.constants import ALGORITHM_BITS
-from fastnn.kernels.choices import in_lanes, may_take_samples
+from fastnn.constants import ALGORITHM_BITS, IDENTITY
+from fastnn.kernels.channel_lanes import channels_bytes, sum_channels
+from fastnn.kernels.choices import in_lanes, may_take_samples, takes_channels
 from fastnn.kernels.depthwise import (
     depthwise,
     depthwise_bytes,
@@ -67,7 +69,7 @@ def group_of(place, g, axis_1):
 def forward_bytes(sizes, window, algorithm, zero):
     """The scratch of `forward_groups`: the weights of a group, and what their sums need."""
     if is_depthwise(sizes, window):
-        return depthwise_bytes(sizes, window, zero)
+        return max(depthwise_bytes(sizes, window, zero), channels_bytes(0, sizes, window, zero))
     taps = sizes[1] * window[0] * window[1]
     most = windows_bytes(sizes, window, algorithm, zero)
     if may_take_samples(0, algorithm, sizes, window, zero) != 0:
@@ -83,7 +85,11 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
     """
     C, K = sizes[1], sizes[2]
     if is_depthwise(sizes, window):
-        depthwise(groups, sizes, window, a, (theta[0], theta[1], theta[3], theta[4]), b, z, scratch, zero)
+        weights = (theta[0], theta[1], theta[3], theta[4])
+        if takes_channels(0, groups, sizes, window, a, weights, z, zero) != 0:
+            sum_channels(0, groups, sizes, window, a, weights, b, z, scratch, zero)
+        else:
+            depthwise(groups, sizes, window, a, weights, b, z, scratch, zero)
         return
     room = scratch + packed_weights(K, C * window[0] * window[1], zero) * element_size(zero)
     for g in range(groups):
@@ -125,7 +131,7 @@ def theta_groups(sizes, window, groups, algorithm, a, dz, dtheta, scratch, zero)
 def da_bytes(sizes, window, algorithm, zero):
     """The scratch of `image_groups`."""
     if is_depthwise(sizes, window):
-        return depthwise_image_bytes(sizes, window, zero)
+        return max(depthwise_image_bytes(sizes, window, zero), channels_bytes(1, sizes, window, zero))
     return image_bytes(algorithm, sizes, window, zero)
 
 
@@ -134,7 +140,11 @@ def image_groups(sizes, window, groups, algorithm, dz, theta, da, scratch, zero)
     """(19) on places."""
     C, K = sizes[1], sizes[2]
     if is_depthwise(sizes, window):
-        depthwise_image(groups, sizes, window, dz, (theta[0], theta[1], theta[3], theta[4]), da, scratch, zero)
+        weights = (theta[0], theta[1], theta[3], theta[4])
+        if takes_channels(1, groups, sizes, window, dz, weights, da, zero) != 0:
+            sum_channels(1, groups, sizes, window, dz, weights, (0, 0, IDENTITY), da, scratch, zero)
+        else:
+            depthwise_image(groups, sizes, window, dz, weights, da, scratch, zero)
         return
     for g in range(groups):
         gradients, results = group_of(dz, g * K, True), group_of(da, g * C, True)

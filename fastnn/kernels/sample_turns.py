@@ -53,7 +53,7 @@ def fill(rows, source, samples, shape, room, zero):
                     place = there
                 for i in range(channels):
                     line_place = (place[0] + i * place[2], place[1])
-                    _into_lanes(line_place, samples - 1, target + i * width * size, step, count, zero)
+                    into_lanes(line_place, samples - 1, target + i * width * size, step, count, zero)
         first += some
 
 
@@ -64,7 +64,7 @@ def _turned(square):
 
 
 @compiled
-def _into_lanes(line, last, target, step, count, zero):
+def into_lanes(line, last, target, step, count, zero):
     """Some cells of a channel, of the samples up to the last."""
     width, square, (place, sample) = lanes(zero), tile(zero, lanes(zero), 1), line
     for _ in range(count // width):
