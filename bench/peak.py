@@ -1,11 +1,7 @@
-"""The register tile's own peak: what its rank-one update does in the first-level cache, with nothing around it.
-
-On several threads each runs its own at once: cores that all work may be slower than one by itself.
-"""
+"""The register tile's own peak: what its rank-one update does in the first-level cache, with nothing around it."""
 
 import numpy as np
-import threads
-from numba import njit, prange
+from numba import njit
 from numpy.typing import DTypeLike
 
 from fastnn.kernels.forms import full_rows, lanes
@@ -17,7 +13,6 @@ from fastnn.kernels.tiles import rank_one, store, tile
 
 TERMS = 64  # of each sum: 8 x 64 and 64 x 48 floats, 14 KB, fit into any first-level cache
 SUMS = 100
-TURNS = 50  # of each thread: 2 ms, beside which to wake the threads is short
 
 
 @njit(**OPTIONS)
@@ -36,24 +31,12 @@ def sums(a, b, c):
     return SUMS * TERMS * rows * width
 
 
-@njit(parallel=True)
-def sums_on_threads(a, b, c):
-    """The same TURNS times by as many threads as there are rows."""
-    done = 0
-    for i in prange(len(c)):
-        for _ in range(TURNS):
-            done += sums(a[i], b[i], c[i])
-    return done
-
-
 class Tile:
     """The tile as a contender. Its arrays hold zeros: the sums stay 0, and the speed does not depend on it."""
 
     def __init__(self, dtype: DTypeLike) -> None:
-        self.arrays = [np.zeros((threads.count(), 8192), dtype) for _ in range(3)]
-        self.flops = 2 * self.run()
+        self.arrays = [np.zeros(8192, dtype) for _ in range(3)]
+        self.flops = 2 * sums(*self.arrays)
 
-    def run(self) -> int:
-        if threads.count() > 1:
-            return int(sums_on_threads(*self.arrays))
-        return int(sums(*(array[0] for array in self.arrays)))
+    def run(self) -> None:
+        sums(*self.arrays)

@@ -99,7 +99,7 @@ def races(options: argparse.Namespace, names: list[str]) -> str:
         calls = {name: contender.run for name, contender in taken.contenders.items()}
         least = EPOCHS if isinstance(row, rows.EpochRow) else LEAST_ROUNDS
         seconds = race({**calls, "tile": tile.run}, options.seconds, least, PAUSE if options.threads > 1 else 0)
-        timings.append(page.Timing(row, seconds, tile.flops / seconds.pop("tile")))
+        timings.append(page.Timing(row, seconds, options.threads * tile.flops / seconds.pop("tile")))
         print(page.table(timings[-1:])[-1], flush=True)
     return page.section(title(options), facts(options), timings)
 
