@@ -148,9 +148,11 @@ def fewest_in_lanes(back: int, algorithm: int, sizes: Sizes, window: Window, ima
     if algorithm == SAMPLES:
         return 1
     vector, other = _samples_cycles(back, sizes, window, zero), _other_cycles(back, algorithm, sizes, window, zero)[0]
+    if vector >= MARGIN * most * other:  # also where windows meet padding alone, and `other` is 0
+        return most + 1
     fewest, rest = int(vector / (MARGIN * other)) + 1, sizes[0] % most
     saved = sizes[0] // most * (most * other - vector) + (rest * other - vector if rest >= fewest else 0.0)
-    return fewest if fewest <= most and saved > LEAST_CYCLES else most + 1
+    return fewest if saved > LEAST_CYCLES else most + 1
 
 
 @compiled

@@ -78,7 +78,7 @@ def _dots_are_faster(m, k, n, left, right, zero):
     dots = 1.0 * -(-m // rows) * rows * -(-n // few) * few * -(-k // lanes(zero)) + SUM * m * n
     if b_row != size and k > 1:
         dots += COPY * k * n
-    return dots < MARGIN * (_tile_cycles(m, k, n, zero) + (PACK * k * n if b_col != size else 0.0))
+    return dots < MARGIN * (_tile_cycles(m, k, n, zero) + (PACK * k * n if b_col != size and n > 1 else 0.0))
 
 
 @compiled

@@ -27,7 +27,7 @@ SUMS_BYTES = 1024 * 1024
 
 @shared
 def is_by_lanes(sizes: Sizes, window: Window, zero: float) -> int:
-    """Whether lanes are output cells: by the cycles of both ways."""
+    """Whether lanes are output cells: by the cycles of both ways, whatever the number of samples."""
     fewer = cycles_by_lanes(sizes, window, zero) < cycles_by_rows(sizes, window, zero)
     return 1 if fewer and sums_of_lanes(sizes, window, zero) <= SUMS_BYTES else 0
 

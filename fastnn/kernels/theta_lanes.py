@@ -46,6 +46,8 @@ NEAR = 64
 # Cycles, as measured: to copy a vector of a plane, and every other cell; of a tile for its loads, beside one a product, and
 # for cells that fill no vector; of a number of dtheta, for the sum over its lanes.
 FILL, FILL_APART, LOADS, REST, ENDS = 6, 12, 3, 25, 4
+# Over how many samples that sum is spread: a fixed number, for the way, and its scratch, must not depend on theirs.
+ENDS_SAMPLES = 8
 
 
 @constant
@@ -107,13 +109,13 @@ def sums_of_lanes(sizes, window, zero):
 @compiled
 def cycles_by_lanes(sizes, window, zero):
     """Of a vector of cells, in the mean."""
-    m, C, K, _, _, H_out, W_out = sizes
+    _, C, K, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, _, _, D_h, _ = window
     taps, planes = C * f_h * f_w, C * f_w * phases(f_h, S_h, D_h) * (FILL if S_w == 1 else FILL_APART)
     cells, width = max(1, H_out * W_out), lanes(zero)
     low = _cycles(K, taps, cells // width, cells % width, LOW, _low_vectors(zero))
     square = _cycles(K, taps, cells // width, cells % width, SQUARE, _square_vectors(zero))
-    return (min(low, square) + 1.0 * ENDS * K * taps / max(1, m)) * width / cells + planes
+    return (min(low, square) + 1.0 * ENDS * K * taps / ENDS_SAMPLES) * width / cells + planes
 
 
 @compiled
