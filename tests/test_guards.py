@@ -75,6 +75,14 @@ for make in (dense, convolutional):
                     assert jit.step(apart, *close) == jit.step(same, x, y, space)
                 assert np.array_equal(apart.parameters, same.parameters)
                 assert np.array_equal(jit.forward(apart, close[0], close[2]), jit.forward(same, x, space))
+# Fewer samples than a slice, whose sums are not finite: dtheta is summed again, in another way, in the same scratch.
+layers = fastnn.Conv2D(38, 3, padding=1), fastnn.Flatten(), fastnn.Dense(1)
+model = fastnn.Sequential(*layers, input_shape=(11, 24, 22), dtype=dtype)
+net = model.compiled("mean_squared_error")
+for m in (1, 7, 8):
+    x = np.zeros((m, 11, 24, 22), dtype)
+    x[0, 0, 3, 3] = np.inf
+    jit.gradient(net, x, np.zeros((m, 1), dtype), guarded(jit.workspace(net, m), False))
 print("done")
 """
 
