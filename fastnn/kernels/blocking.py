@@ -75,6 +75,7 @@ def _by_way(
     scratch: int,
     zero: float,
 ) -> None:
+    """The product by one of product_ways.py's ways, with the scratch that it needs."""
     (a, a_row, a_col), (b, b_row, b_col), size, rows = left, right, element_size(zero), full_rows(zero)
     if way == DOTS:
         dot_products(m, k, n, (a, a_row), (b, b_col), s, c, c_row, size, zero)

@@ -228,7 +228,8 @@ class Lean(CompilerBase):
             if each.name() not in NEEDLESS:
                 lean.add_pass(INSTEAD.get(each.name(), each) if known else each, description)
         lean.finalize()
-        self.lean[:] = [lean]
+        if known:
+            self.lean.append(lean)
         return [lean]
 
 
