@@ -32,16 +32,6 @@ def _kept(builder: Any, context: Any, kind: Any, value: Any) -> Any:
 
 
 @intrinsic
-def in_registers(typing_context: Any, constants: Any) -> Any:
-    """The same constants, which a loop then keeps in registers, if it has so many."""
-
-    def generate(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return _kept(builder, context, constants, args[0])
-
-    return constants(constants), generate
-
-
-@intrinsic
 def of_type(typing_context: Any, x: Any, single: Any, double: Any) -> Any:
     """`single` where x is a float32, `double` where it is a float64; constants in registers."""
     chosen, place = {types.float32: (single, 1), types.float64: (double, 2)}[x]

@@ -17,7 +17,7 @@ from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.layout import address, empty, in_use_until_here
 from fastnn.kernels.memory import element_size, read, write
 from fastnn.kernels.packing import pack_panels, pack_rows
-from fastnn.kernels.product_ways import ACROSS, ACROSS_COLUMNS, COPIED, DIRECT, DOTS, HIGH, scratch_of, way_of
+from fastnn.kernels.product_ways import ACROSS, ACROSS_COLUMNS, COPIED_DOTS, DIRECT, DOTS, HIGH, scratch_of, way_of
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, prefetch_row, prefetch_row_to_read, rank_one, rank_one_kept, store
@@ -79,7 +79,7 @@ def _by_way(
     (a, a_row, a_col), (b, b_row, b_col), size, rows = left, right, element_size(zero), full_rows(zero)
     if way == DOTS:
         dot_products(m, k, n, (a, a_row), (b, b_col), s, c, c_row, size, zero)
-    elif way == COPIED:
+    elif way == COPIED_DOTS:
         _copy_columns(k, n, right, scratch, zero)
         dot_products(m, k, n, (a, a_row), (scratch, k * size), s, c, c_row, size, zero)
     elif way == ACROSS:

@@ -97,7 +97,7 @@ def product_at(
     else:
         held = empty(COPIED[0] * COPIED[1], zero)
         _by_copies(m, k, n, left, right, s, s_row, c, c_row, c_col, address(held), 0, zero)
-        held[0] = zero  # it is in use until here
+        in_use_until_here(held)
 
 
 @shared

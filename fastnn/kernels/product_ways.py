@@ -1,10 +1,10 @@
 """Which way a product of matrices goes, by the time that each would take, and the scratch that it needs.
 
-DOTS      a's rows and b's columns are contiguous, one side has few: dot products (dots.py)
-COPIED    the same, where b's few columns are made contiguous first
-ACROSS    a's columns are contiguous, b has few: the transposed product, whose lanes are full
-DIRECT    b's rows are contiguous, and it is small or meets few rows of a: tiles read a and b where they are
-PACKED    else: panels of b are packed, and rows of a, too (blocking.py)
+DOTS         a's rows and b's columns are contiguous, one side has few: dot products (dots.py)
+COPIED_DOTS  the same, where b's few columns are made contiguous first
+ACROSS       a's columns are contiguous, b has few: the transposed product, whose lanes are full
+DIRECT       b's rows are contiguous, and it is small or meets few rows of a: tiles read a and b where they are
+PACKED       else: panels of b are packed, and rows of a, too (blocking.py)
 """
 
 from fastnn.kernels.dots import BLOCK
@@ -13,7 +13,7 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.simd import LINE, VECTORS, registers
 
-DOTS, COPIED, ACROSS, DIRECT, PACKED = range(5)
+DOTS, COPIED_DOTS, ACROSS, DIRECT, PACKED = range(5)
 
 # Bytes of a column of packed a: a block's, 400 KB, lies in the second-level cache, of 1 MB at least. Each panel
 # of b is packed once for so many rows; half as many took 5 % longer where the matrices are large.
@@ -42,7 +42,7 @@ def way_of(m, k, n, left, right, anew, zero):
         if b_row == size or k == 1:
             return DOTS
         if n * k * size <= SCRATCH:
-            return COPIED
+            return COPIED_DOTS
     if anew and a_row == size and _is_faster_across(judged, k, n, zero):
         return ACROSS
     rows_of_b = b_col == size or n == 1
@@ -52,7 +52,7 @@ def way_of(m, k, n, left, right, anew, zero):
 @compiled
 def scratch_of(way, k, n, zero):
     """How many elements of scratch the way needs."""
-    if way == COPIED:
+    if way == COPIED_DOTS:
         return n * k
     if way == ACROSS:
         return n * ACROSS_COLUMNS
