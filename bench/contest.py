@@ -11,6 +11,7 @@ ROUND_SECONDS = 2e-3  # a contender's turn: thousands of times what the clock re
 LEAST_ROUNDS = 5
 QUIET = 5e-4  # seconds in which other threads of the process use hardly any CPU time
 PAUSE = 0.03  # seconds until the threads of OpenBLAS (2^26 cycles) and of OpenMP cease to wait in a loop for more work
+APART = 0.02  # seconds of calls until the system has moved threads that woke up on one CPU to CPUs of their own
 
 
 class Contender(NamedTuple):
@@ -56,8 +57,9 @@ def race(
 ) -> dict[str, float]:
     """The shortest time of a call of each, in seconds; they take turns, for so many seconds each and rounds at least.
 
-    With more than one thread a pause before each turn lets the last one's threads leave the CPUs; a call then wakes its own.
-    With one it waits until they are done.
+    With more than one thread a pause before each turn lets the last one's threads leave the CPUs; calls then wake its own,
+    and go on until these are apart: in every second turn both had woken up on one CPU, and a whole turn of any contender
+    took two to three times as long. With one thread a turn waits until the last one's are done.
     """
     repeats = {name: _repeats(call) for name, call in calls.items()}
     best = dict.fromkeys(calls, float("inf"))
@@ -66,12 +68,20 @@ def race(
         for name, call in calls.items():
             if pause > 0:
                 time.sleep(pause)
-                call()
+                _call_for(APART, call)
             else:
                 settle()
             best[name] = min(best[name], _time(call, repeats[name]))
         rounds += 1
     return best
+
+
+def _call_for(seconds: float, call: Callable[[], Any]) -> None:
+    """Call again and again, once at least."""
+    end = time.perf_counter() + seconds
+    call()
+    while time.perf_counter() < end:
+        call()
 
 
 def settle() -> None:

@@ -8,7 +8,7 @@ import peers
 import pytest
 import rows
 import tables
-from contest import Contender, Contest, check, race, settle, writes
+from contest import APART, Contender, Contest, check, race, settle, writes
 from processes import output
 
 
@@ -83,6 +83,9 @@ def test_contenders_take_turns_and_their_shortest_time_counts(monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: calls.append(seconds))
     race({"slow": call("slow", 3), "quick": call("quick", 1)}, seconds=0, least_rounds=1, pause=0.5)
     assert calls[2:] == [0.5, "slow", "slow", 0.5, "quick", "quick"]
+    calls.clear()
+    race({"short": call("short", 1, 0.4 * APART)}, seconds=0, least_rounds=1, pause=0.5)
+    assert calls[1:] == [0.5] + ["short"] * 4
 
 
 def test_a_turn_waits_for_the_threads_of_the_last_one(monkeypatch):
