@@ -64,6 +64,24 @@ def test_steps_by_hand(optimizer, steps):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_step_that_is_refused_leaves_no_trace(name, steps):
+    """Neither the first one nor a later one, of these parameters or of others."""
+    tried, same = OPTIMIZERS[name](), OPTIMIZERS[name]()
+    parameters, others = START.copy(), START.copy()
+    for gradients in GRADIENTS[:steps]:
+        tried.step(parameters, gradients)
+        same.step(others, gradients)
+    for wrong in (parameters, np.zeros(3)):
+        with pytest.raises(ValueError, match="dtheta: expected the shape of theta"):
+            tried.step(wrong, np.zeros(4))
+    for gradients in GRADIENTS[steps:]:
+        tried.step(parameters, gradients)
+        same.step(others, gradients)
+    np.testing.assert_array_equal(parameters, others)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_fit_steps_over_the_flat_array(name):
     """One epoch of one batch is one step from `parameters` along the `gradients` of cost_and_gradients, with dropout."""
     model, same = convolutional(dtype=np.float64), convolutional(dtype=np.float64)

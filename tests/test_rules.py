@@ -182,12 +182,12 @@ def test_rows_that_do_not_sum_to_one(name, row):
 # Numbers, and the call itself ----------------------------------------------------------------------------------------
 
 NUMBERS = {
-    "lr": ("sgd_step", ["0.1", None, 1j, of(1)], "a number"),
-    "momentum": ("sgd_step", ["0.9", None, 1j], "a number"),
+    "lr": ("sgd_step", ["0.1", None, 1j, of(1), True], "a number"),
+    "momentum": ("sgd_step", ["0.9", None, 1j, False], "a number"),
     "nesterov": ("sgd_step", [1, 0.0, None, "yes"], "True or False"),
-    "step": ("adam_step", [1.0, None, "1", (1,)], "an int"),
-    "constants": ("adam_step", [(0.9, 0.999), None, 0.9, (0.9, 0.999, "1e-8"), "abc"], "three numbers"),
-    "weight_decay": ("adamw_step", ["0.1", None, 1j], "a number"),
+    "step": ("adam_step", [1.0, None, "1", (1,), True], "an int"),
+    "constants": ("adam_step", [(0.9, 0.999), None, 0.9, (0.9, 0.999, "1e-8"), "abc", (0.9, True, 1e-8)], "three numbers"),
+    "weight_decay": ("adamw_step", ["0.1", None, 1j, False], "a number"),
 }
 
 

@@ -59,7 +59,7 @@ def test_dilation(name):
 def test_groups(name):
     for groups in (0, -1, 2**62):
         refuse(name, ValueError, f"{name}: {GROUPS}; got ", f"groups {groups}", groups=groups)
-    for groups in (1.0, None, "1", (1, 1)):
+    for groups in (1.0, None, "1", (1, 1), True):
         refuse(name, TypeError, f"{name}: groups: expected an int, got ", groups=groups)
     nothing = {"dz": of(2, 0, 3, 5)} if "dz" in good(name) else {"b": of(0)}
     nothing |= {"theta": of(0, 3, 3, 3)} if "theta" in good(name) else {}
