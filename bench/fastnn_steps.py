@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from rows import Convolution, Dense, Network
+from architectures import Convolution, Dense, Network
 from steps import Array, Weights
 
 import fastnn

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from architectures import SOFTMAX, Convolution, Dense, Network, Pool
 from contest import Contender, Contest
 from numpy.typing import DTypeLike, NDArray
-from rows import SOFTMAX, Convolution, Dense, EpochRow, Network, Pool, StepRow
+from rows import EpochRow, StepRow
 
 Array = NDArray[Any]
 Step = Callable[[], Any]  # one step; returns the cost before it, whatever the library calls a number

@@ -9,7 +9,8 @@ compared with the reference in float64 before.
 
 import numpy as np
 import pytest
-from cases import CASES, UPDATES
+from case_rows import UPDATES
+from cases import CASES
 from comparison import assert_near, changed
 
 from fastnn import kernels, reference

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import peers
-from rows import SOFTMAX, Convolution, Dense, Network
+from architectures import SOFTMAX, Convolution, Dense, Network
 from steps import Array, Weights
 
 torch = peers.torch()

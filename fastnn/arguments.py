@@ -95,7 +95,7 @@ def integer(value: Any) -> int:
 
 
 def real(value: Any) -> float:
-    if not isinstance(value, numbers.Real):
+    if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise TypeError
     return float(value)
 

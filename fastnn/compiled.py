@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fastnn import backend, losses, optimizers, plan, threads
 from fastnn.constants import BATCH, LOSS_CODES
 from fastnn.layers import Dropout, Flatten
-from fastnn.layers.base import check_count
+from fastnn.layers.base import checked_count
 from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
 
@@ -165,7 +165,7 @@ def warmup(
         raise TypeError(f"model: expected a fastnn.Sequential, got {model!r}")
     found, twin = losses.find(loss), copy.deepcopy(model)
     shape = () if found.labels else model.output_shape
-    check_count("batch_size", batch_size)
+    checked_count("batch_size", batch_size)
     samples = max(batch_size, BATCH) + 2  # a batch, and one of few
     x = np.zeros((samples, *model.input_shape), model.dtype)
     y = np.zeros((samples, *shape), np.int64 if found.labels else model.dtype)

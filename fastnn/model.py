@@ -251,6 +251,8 @@ def _check_count(content: files.Content) -> None:
 
 def _write(name: str, flat: Floats, values: ArrayLike) -> None:
     array = np.asarray(values)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: expected real numbers, got {type(values).__name__} of dtype {array.dtype}")
     if array.shape != flat.shape:
         raise ValueError(f"{name}: expected shape {flat.shape}, got {array.shape}")
     flat[...] = array

@@ -60,6 +60,8 @@ class SGD(Optimizer):
     def __init__(self, lr: float, momentum: float = 0.0, nesterov: bool = False) -> None:
         self.lr = _positive("lr", lr)
         self.momentum = _fraction("momentum", momentum)
+        if not isinstance(nesterov, (bool, np.bool_)):
+            raise ValueError(f"nesterov: expected True or False, got {nesterov!r}")
         self.nesterov = bool(nesterov)
 
     def update(self, parameters: Floats, gradients: Floats) -> None:
@@ -109,10 +111,15 @@ class AdamW(Adam):
         return [ADAM_METHOD, self.lr, 0, 0, *self.constants, self.weight_decay]
 
 
+def _is_number(value: Any) -> bool:
+    """Whether it is a real number; a bool is none."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
 def _is_finite(value: Any) -> bool:
     """Also false of a number beyond float64."""
     try:
-        return isinstance(value, numbers.Real) and math.isfinite(value)
+        return _is_number(value) and math.isfinite(value)
     except OverflowError:
         return False
 
@@ -124,6 +131,6 @@ def _positive(name: str, value: float) -> float:
 
 
 def _fraction(name: str, value: float) -> float:
-    if not (isinstance(value, numbers.Real) and 0 <= value < 1):
+    if not (_is_number(value) and 0 <= value < 1):
         raise ValueError(f"{name}: expected a number in [0, 1), got {value!r}")
     return float(value)

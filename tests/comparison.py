@@ -3,7 +3,8 @@
 import functools
 
 import numpy as np
-from cases import UPDATES, tolerance
+from case import tolerance
+from case_rows import UPDATES
 
 from fastnn import reference
 

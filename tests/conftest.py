@@ -33,6 +33,7 @@ NUMBA_ONLY = [
     "test_network_errors.py",
     "test_networks.py",
     "test_njit.py",
+    "test_njit_errors.py",
     "test_pool.py",
     "test_prange.py",
     "test_readme.py",

@@ -4,7 +4,8 @@ import inspect
 
 import numpy as np
 import pytest
-from cases import UPDATES, typical
+from case_rows import UPDATES
+from cases import typical
 
 from fastnn.backend import ops
 
@@ -12,6 +13,7 @@ KERNELS = ops.__all__
 WITH_WINDOWS = [name for name in KERNELS if "2d" in name and name != "conv2d_dz_to_db"]
 PAIRS = {"stride", "padding", "size", "kernel_size", "input_size", "dilation"}
 WRITES = {name: ("theta", "velocity" if name == "sgd_step" else "moments") for name in UPDATES}
+GROUPS = "groups: expected a positive divisor of C and of K, the channels of a and of z"
 
 
 def good(name):

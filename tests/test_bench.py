@@ -2,6 +2,7 @@
 
 import os
 
+import architectures
 import numpy as np
 import page
 import peers
@@ -23,7 +24,7 @@ def test_flops_of_a_step(name, m, expected):
 
 
 def test_shapes_of_lenet():
-    shapes = [after for _, _, after in rows.LENET.shapes()]
+    shapes = [after for _, _, after in architectures.LENET.shapes()]
     assert shapes == [(6, 24, 24), (6, 12, 12), (16, 8, 8), (16, 4, 4), (120,), (84,), (10,)]
 
 

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from cases import Case, tolerance
+from case import Case, tolerance
 from guarded import guarded
 from layouts import LAYOUTS, WRITEABLE
 from numba import njit

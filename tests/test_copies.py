@@ -35,3 +35,6 @@ def test_assigning_parameters_writes_into_them():
     assert not model.predict(np.ones((1, 3))).any()
     with pytest.raises(ValueError, match=r"parameters: expected shape \(8,\), got \(7,\)"):
         model.parameters = np.zeros(7)
+    for wrong, dtype in ((np.zeros(8) * 1j, "complex128"), (None, "object"), ("zeros", "<U5")):
+        with pytest.raises(TypeError, match=rf"parameters: expected real numbers, got \w+ of dtype {dtype}$"):
+            model.parameters = wrong

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, CASES, DTYPES, UPDATES, typical
+from case import DTYPES
+from case_rows import ACTIVATIONS, UPDATES
+from cases import CASES, typical
 from comparison import assert_near, changed, expected
 from layouts import LAYOUTS, WRITEABLE, c_order, read_only, sliced
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from cases import UPDATES
+from case_rows import UPDATES
 from layouts import read_only
 from refusals import KERNELS, WRITES, good, refuse, takes_out
 

@@ -10,7 +10,7 @@ from networks import convolutional, dense, samples
 from processes import OTHER_BACKEND, output, run
 
 import fastnn
-from fastnn import SGD, Conv2D, Dense, Flatten, Loss, MaxPool2D, Sequential, losses
+from fastnn import SGD, Conv2D, Dense, Dropout, Flatten, Loss, MaxPool2D, Sequential, losses
 
 DTYPES = pytest.mark.parametrize("dtype", ["float32", "float64"])
 
@@ -37,11 +37,11 @@ def test_round_trip(dtype, tmp_path):
     assert loaded.layers[0].parameters["theta"].base is loaded.parameters
 
 
-def test_numpy_integers_and_lists_are_saved(tmp_path):
+def test_numpys_numbers_and_lists_are_saved(tmp_path):
     """Sizes that come from a computation or from JSON, and a path without an ending, which is used as it is."""
     one = np.int64(1)
-    layers = Conv2D(np.int32(2), [np.int64(3), 2], stride=one), MaxPool2D(2 * one), Flatten(), Dense(4 * one)
-    model = Sequential(*layers, input_shape=np.array([1, 8, 8]), seed=np.uint8(7))
+    layers = Conv2D(np.int32(2), [np.int64(3), 2], stride=one), MaxPool2D(2 * one), Flatten(), Dropout(np.float32(0.5))
+    model = Sequential(*layers, Dense(4 * one), input_shape=np.array([1, 8, 8]), seed=np.uint8(7))
     model.save(tmp_path / "net")
     loaded = fastnn.load(tmp_path / "net")
     np.testing.assert_array_equal(loaded.predict(np.ones((2, 1, 8, 8))), model.predict(np.ones((2, 1, 8, 8))))

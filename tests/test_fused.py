@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, DTYPES
+from case import DTYPES
+from case_rows import ACTIVATIONS
 from layouts import WRITEABLE
 
 from fastnn import kernels

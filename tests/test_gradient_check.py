@@ -51,6 +51,15 @@ def test_a_wrong_gradient_is_found_and_named(place, name, index, by):
     assert str(check).startswith(f"worst of {model.parameters.size} parameters: {check.name}, backpropagation ")
 
 
+def test_an_error_is_a_share_of_the_largest_gradient():
+    """However small that is, as near a minimum."""
+    model = Sequential(broken(Dense(2), "theta", (1, 0), 1e-9), input_shape=3, dtype=np.float64)
+    x = np.random.default_rng(0).uniform(-1, 1, (5, 3))
+    check = check_gradients(model, x, model.predict(x) + 1e-8, "mean_squared_error")
+    assert check.name == "layers[0].theta[1, 0]"
+    assert check.error > 0.01
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_model_stays_as_it_is(dtype):
     """Parameters, gradients, random numbers and the optimiser's state: training goes on as if there had been no check."""

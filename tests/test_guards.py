@@ -17,7 +17,8 @@ EVERY_KERNEL = """
 import faulthandler, sys
 faulthandler.enable()
 import numpy as np
-from cases import CASES, UPDATES
+from case_rows import UPDATES
+from cases import CASES
 from comparison import assert_near, changed, expected
 from guarded import guarded
 from fastnn.backend import ops

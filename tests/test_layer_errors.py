@@ -54,6 +54,7 @@ REFUSED = [
     (Dropout(1), (3,), ValueError, "rate: expected a number in [0, 1), got 1"),
     (Dropout(-0.1), (3,), ValueError, "rate: expected a number in [0, 1), got -0.1"),
     (Dropout("half"), (3,), ValueError, "rate: expected a number in [0, 1), got 'half'"),
+    (Dropout(False), (3,), ValueError, "rate: expected a number in [0, 1), got False"),
     (Dropout(math.nan), (3,), ValueError, "rate: expected a number in [0, 1), got nan"),
 ]
 

@@ -4,7 +4,8 @@ import pickle
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, DTYPES
+from case import DTYPES
+from case_rows import ACTIVATIONS
 from numba import njit
 
 from fastnn import kernels, reference

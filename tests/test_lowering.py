@@ -205,12 +205,16 @@ def long_way(n, pair):
             total += j
         total += refused(i, False, pair)[0]
         for j in range(i % 3):
-            total -= j
+            total ^= j  # no sum: LLVM makes a formula of it, and LLVM 15 then divides numbers of 65 bits by calling nobody
     return total
 
 
 def test_long_loops():
-    expected = sum(sum(range(i % 3, i % 5, 1 + i % 2)) + i + 2 - sum(range(i % 3)) for i in range(30))
+    expected = 0
+    for i in range(30):
+        expected += sum(range(i % 3, i % 5, 1 + i % 2)) + i + 2
+        for j in range(i % 3):
+            expected ^= j
     assert lean(lambda n: long_way(n, (1, 2)))(30) == expected
     assert lean(lambda n: long_way(n, (1, 2)))(3_000_000) > 0
 

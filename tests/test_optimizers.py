@@ -64,6 +64,24 @@ def test_steps_by_hand(optimizer, steps):
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("steps", [0, 2])
+def test_a_step_that_is_refused_leaves_no_trace(name, steps):
+    """Neither the first one nor a later one, of these parameters or of others."""
+    tried, same = OPTIMIZERS[name](), OPTIMIZERS[name]()
+    parameters, others = START.copy(), START.copy()
+    for gradients in GRADIENTS[:steps]:
+        tried.step(parameters, gradients)
+        same.step(others, gradients)
+    for wrong in (parameters, np.zeros(3)):
+        with pytest.raises(ValueError, match="dtheta: expected the shape of theta"):
+            tried.step(wrong, np.zeros(4))
+    for gradients in GRADIENTS[steps:]:
+        tried.step(parameters, gradients)
+        same.step(others, gradients)
+    np.testing.assert_array_equal(parameters, others)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
 def test_fit_steps_over_the_flat_array(name):
     """One epoch of one batch is one step from `parameters` along the `gradients` of cost_and_gradients, with dropout."""
     model, same = convolutional(dtype=np.float64), convolutional(dtype=np.float64)
@@ -101,14 +119,21 @@ REFUSED = [
     (SGD, {"lr": "fast"}, f"lr: {ABOVE_0} 'fast'"),
     (SGD, {"lr": 0.1, "momentum": 1}, f"momentum: {SHARE} 1"),
     (SGD, {"lr": 0.1, "momentum": -0.5}, f"momentum: {SHARE} -0.5"),
+    (SGD, {"lr": True}, f"lr: {ABOVE_0} True"),
+    (SGD, {"lr": 0.1, "momentum": np.nan}, f"momentum: {SHARE} nan"),
+    (SGD, {"lr": 0.1, "momentum": False}, f"momentum: {SHARE} False"),
+    (SGD, {"lr": 0.1, "nesterov": "no"}, "nesterov: expected True or False, got 'no'"),
+    (SGD, {"lr": 0.1, "nesterov": 0.9}, "nesterov: expected True or False, got 0.9"),
     (Adam, {"lr": None}, f"lr: {ABOVE_0} None"),
     (Adam, {"betas": (0.9, 1.0)}, f"betas: {SHARE} 1.0"),
     (Adam, {"betas": ("a", 0.9)}, f"betas: {SHARE} 'a'"),
     (Adam, {"betas": (0.9,)}, "betas: expected two numbers in [0, 1), got (0.9,)"),
     (Adam, {"betas": 0.9}, "betas: expected two numbers in [0, 1), got 0.9"),
     (Adam, {"epsilon": 0}, f"epsilon: {ABOVE_0} 0"),
+    (Adam, {"epsilon": True}, f"epsilon: {ABOVE_0} True"),
     (AdamW, {"lr": -1}, f"lr: {ABOVE_0} -1"),
     (AdamW, {"weight_decay": -1}, "weight_decay: expected a number of at least 0, got -1"),
+    (AdamW, {"weight_decay": True}, "weight_decay: expected a number of at least 0, got True"),
     (AdamW, {"weight_decay": np.inf}, "weight_decay: expected a number of at least 0, got inf"),
 ]
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from cases import CASES, DTYPES
+from case import DTYPES
+from cases import CASES
 from differences import DIFFERENCED, distance, numerical_gradient
 from layouts import LAYOUTS, WRITEABLE, sliced
 from networks import batch, pools

@@ -3,7 +3,7 @@
 import importlib.util
 
 import pytest
-from processes import output
+from processes import finish, start
 
 # Two iterations at once, on numbers of their own: what one left in memory that both use would show in the other's results.
 PROGRAM = """
@@ -65,9 +65,22 @@ print("done")
 """
 
 
-@pytest.mark.parametrize("layer", ["workqueue", "omp", "tbb"])
-def test_every_kernel(layer):
+LAYERS = "workqueue", "omp", "tbb"
+
+
+@pytest.fixture(scope="module")
+def running():
+    """A process for each layer that there is, all at once: nearly all of their time they compile, on one core each."""
+    layers = [layer for layer in LAYERS if layer != "tbb" or importlib.util.find_spec("tbb") is not None]
+    started = {layer: start("-c", PROGRAM, layer, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS=2) for layer in layers}
+    yield started
+    for process in started.values():
+        process.kill()  # where a test that failed did not wait for it
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_every_kernel(layer, running):
     """Each iteration calls them all, with an `out` of its own."""
-    if layer == "tbb" and importlib.util.find_spec("tbb") is None:
+    if layer not in running:
         pytest.skip("tbb is not installed")
-    assert output(PROGRAM, layer, NUMBA_THREADING_LAYER=layer, NUMBA_NUM_THREADS=2) == "done\n"
+    assert finish(running[layer]) == (0, "done\n", "")

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from cases import CASES, DTYPES, UPDATES, tolerance
+from case import DTYPES, tolerance
+from case_rows import UPDATES
+from cases import CASES
 from comparison import as_float64, changed
 
 from fastnn import reference

@@ -1,7 +1,7 @@
 """Sizes, strides and paddings that nobody chose: each is a row of the table like the others."""
 
 import numpy as np
-from cases import conv, dense, pool
+from case_rows import conv, dense, pool
 from comparison import assert_near
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st

@@ -6,7 +6,8 @@ only add, multiply by such numbers, or choose get integers for arguments; all ot
 
 import numpy as np
 import pytest
-from cases import CASES, DTYPES
+from case import DTYPES
+from cases import CASES
 from comparison import as_float64
 
 from fastnn import reference

@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
-from cases import ACTIVATIONS, DTYPES, UPDATES, typical
+from case import DTYPES
+from case_rows import ACTIVATIONS, UPDATES
+from cases import typical
 from layouts import LAYOUTS, read_only
 from numba import njit
 from numba.core.registry import cpu_target

@@ -91,20 +91,25 @@ def test_other_losses_want_targets_of_the_outputs_shape(loss):
             dense().fit(X, y, loss)
 
 
+@pytest.mark.parametrize("n", [6, 5000])
 @pytest.mark.parametrize("label", [-1, 3, 2**40])
-def test_labels_out_of_range(label):
-    """What the kernel finds comes through, from fit and from evaluate."""
-    y = np.append(LABELS[:5], label)
-    message = "y: expected labels from 0 to k - 1"
+def test_labels_out_of_range(label, n):
+    """What the kernel finds comes through, from fit and from evaluate, before the first step, and behind many others."""
+    model, x, y = dense(), np.resize(X, (n, 4)), np.append(np.resize(LABELS, n - 1), label)
+    before, message = model.parameters.copy(), "y: expected labels from 0 to k - 1"
     with pytest.raises(IndexError, match=message):
-        dense().fit(X, y, verbose=0)
+        model.fit(x, y, verbose=0, shuffle=False)
+    np.testing.assert_array_equal(model.parameters, before)
     with pytest.raises(IndexError, match=message):
-        dense().evaluate(X, y)
+        model.evaluate(x, y)
 
 
 def test_rows_that_do_not_sum_to_one():
+    model = dense()
+    before = model.parameters.copy()
     with pytest.raises(ValueError, match="y: expected rows that sum to one"):
-        dense().fit(X, ROWS * 2, verbose=0)
+        model.fit(X, np.append(ROWS[:5], ROWS[5:] * 2, axis=0), batch_size=1, verbose=0, shuffle=False)
+    np.testing.assert_array_equal(model.parameters, before)
 
 
 @pytest.mark.parametrize(("x", "kind", "message"), AS_X, ids=lambda value: str(value)[:40])

@@ -25,6 +25,10 @@ def few(monkeypatch):
     monkeypatch.setattr(kernels, "__all__", ["adam_step", "tanh"])
 
 
+def test_every_kernel_has_a_call():
+    assert {call.kernel for call in verify.CALLS} == set(kernels.__all__)
+
+
 def test_every_kernel_is_within_its_bound(capsys, monkeypatch):
     monkeypatch.setattr(verify, "SECONDS", 0)
     status, out = main.main(["verify"]), capsys.readouterr().out

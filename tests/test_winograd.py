@@ -4,7 +4,7 @@ at infinity.
 
 import numpy as np
 import pytest
-from cases import Case, tolerance
+from case import Case, tolerance
 from guarded import guarded
 from layouts import LAYOUTS, WRITEABLE
 

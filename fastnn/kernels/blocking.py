@@ -11,7 +11,7 @@ dot products order theirs by lanes.
 product_ways.py says when it is read where it is instead, and when other ways are faster.
 """
 
-from fastnn.kernels.dots import BLOCK, dot_products
+from fastnn.kernels.dots import BLOCK, Rows, dot_products
 from fastnn.kernels.forms import form, full_rows, half_rows, lanes, zero_of, zeros
 from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.layout import address, empty, in_use_until_here
@@ -22,6 +22,7 @@ from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, prefetch_row, prefetch_row_to_read, rank_one, rank_one_kept, store
 
+Sizes = tuple[int, int, int]  # m, k, n of a product c = s + a b with a (m, k) and b (k, n)
 Place = tuple[int, int, int]  # of a matrix: its address, and the steps from row to row and from column to column
 
 # Panels up to which a is read where it is: where its rows are contiguous, and where they are not, as long as the columns of
@@ -36,60 +37,37 @@ WIDE = 8  # vectors of a tile with one row: enough independent sums to hide the 
 
 
 @shared
-def product_by_rows(
-    m: int,
-    k: int,
-    n: int,
-    left: Place,
-    right: Place,
-    s: int,
-    s_row: int,
-    c: int,
-    c_row: int,
-    scratch: int,
-    zero: float,
-) -> None:
+def product_by_rows(sizes: Sizes, left: Place, right: Place, start: Rows, target: Rows, scratch: int, zero: float) -> None:
     """The product where c's rows are contiguous. scratch: the address of SCRATCH bytes, or 0 to allocate what is needed."""
-    way = way_of(m, k, n, left, right, s != c, zero)
+    m, k, n = sizes
+    way = way_of(m, k, n, left, right, start[0] != target[0], zero)
     needed = scratch_of(way, k, n, zero) if scratch == 0 else 0
     if needed == 0:
-        _by_way(way, m, k, n, left, right, s, s_row, c, c_row, scratch, zero)
+        _by_way(way, sizes, left, right, start, target, scratch, zero)
     else:
         held = empty(needed, zero)
-        _by_way(way, m, k, n, left, right, s, s_row, c, c_row, address(held), zero)
+        _by_way(way, sizes, left, right, start, target, address(held), zero)
         in_use_until_here(held)
 
 
 @shared
-def _by_way(
-    way: int,
-    m: int,
-    k: int,
-    n: int,
-    left: Place,
-    right: Place,
-    s: int,
-    s_row: int,
-    c: int,
-    c_row: int,
-    scratch: int,
-    zero: float,
-) -> None:
+def _by_way(way: int, sizes: Sizes, left: Place, right: Place, start: Rows, target: Rows, scratch: int, zero: float) -> None:
     """The product by one of product_ways.py's ways, with the scratch that it needs."""
-    (a, a_row, a_col), (b, b_row, b_col), size, rows = left, right, element_size(zero), full_rows(zero)
+    (m, k, n), (a, a_row, a_col), (b, b_row, b_col), (s, s_row), (c, c_row) = sizes, left, right, start, target
+    size, rows = element_size(zero), full_rows(zero)
     if way == DOTS:
         dot_products(m, k, n, (a, a_row), (b, b_col), s, c, c_row, size, zero)
     elif way == COPIED_DOTS:
         _copy_columns(k, n, right, scratch, zero)
         dot_products(m, k, n, (a, a_row), (scratch, k * size), s, c, c_row, size, zero)
     elif way == ACROSS:
-        _across(m, k, n, left, right, s, c, c_row, scratch, zero)
+        _across(sizes, left, right, s, target, scratch, zero)
     elif way == DIRECT:
         for i in range(0, m, rows):
-            last, start = min(rows, m - i) - 1, (s + i * s_row if s != 0 else 0)
-            _row_of_tiles(last, n, k, (a + i * a_row, a_row, a_col), b, b_row, start, s_row, c + i * c_row, c_row, zero)
+            last, above, begin = min(rows, m - i) - 1, (a + i * a_row, a_row, a_col), s + i * s_row if s != 0 else 0
+            _row_of_tiles(last, n, k, above, (b, b_row), (begin, s_row), (c + i * c_row, c_row), zero)
     else:
-        _packed(m, k, n, left, right, s, s_row, c, c_row, scratch, zero)
+        _packed(sizes, left, right, start, target, scratch, zero)
 
 
 @compiled
@@ -102,12 +80,12 @@ def _copy_columns(k, n, right, copy, zero):
 
 
 @shared
-def _across(m: int, k: int, n: int, left: Place, right: Place, s: int, c: int, c_row: int, copy: int, zero: float) -> None:
+def _across(sizes: Sizes, left: Place, right: Place, s: int, target: Rows, copy: int, zero: float) -> None:
     """c^T = b^T a^T for few columns of b, some columns of a at a time, and its copy."""
-    (a, _, a_col), (b, b_row, b_col), size = left, right, element_size(zero)
+    (m, k, n), (a, _, a_col), (b, b_row, b_col), (c, c_row), size = sizes, left, right, target, element_size(zero)
     for i in range(0, m, ACROSS_COLUMNS):
         columns = min(ACROSS_COLUMNS, m - i)
-        _row_of_tiles(n - 1, columns, k, (b, b_col, b_row), a + i * size, a_col, 0, 0, copy, columns * size, zero)
+        _row_of_tiles(n - 1, columns, k, (b, b_col, b_row), (a + i * size, a_col), (0, 0), (copy, columns * size), zero)
         for j in range(n):
             start = read(zero, s + j * size) if s != 0 else zero
             for r in range(columns):
@@ -121,21 +99,9 @@ def blocks_of(k):
 
 
 @shared
-def _packed(
-    m: int,
-    k: int,
-    n: int,
-    left: Place,
-    right: Place,
-    s: int,
-    s_row: int,
-    c: int,
-    c_row: int,
-    scratch: int,
-    zero: float,
-) -> None:
+def _packed(sizes: Sizes, left: Place, right: Place, start: Rows, target: Rows, scratch: int, zero: float) -> None:
     """Some rows of a, in one block of the sum after the other, meet all panels of b."""
-    (a, a_row, a_col), (b, b_row, b_col) = left, right
+    (m, k, n), (a, a_row, a_col), (b, b_row, b_col), (s, s_row), (c, c_row) = sizes, left, right, start, target
     size, rows, width, block = element_size(zero), full_rows(zero), VECTORS * lanes(zero), blocks_of(k)
     # a row longer by a vector: powers of two would send all rows of a tile to the same few sets of the cache
     part = rows * (block + lanes(zero)) * size
@@ -156,27 +122,22 @@ def _packed(
             for j in range(0, n, width):
                 place = b + t * b_row + j * b_col
                 ahead = b + (t * b_row + (j + width) * b_col if j + width < n else (t + block) * b_row)
-                _under_panel(
-                    m_i, terms, min(width, n - j), above, step, (place, b_row, b_col), panel, ahead,
-                    begin + j * size if begin != 0 else 0, begin_row, corner + j * size, c_row, zero,
-                )  # fmt: skip
+                here = (m_i, terms, min(width, n - j))
+                first, result = (begin + j * size if begin != 0 else 0, begin_row), (corner + j * size, c_row)
+                _under_panel(here, above, step, (place, b_row, b_col), panel, ahead, first, result, zero)
             begin, begin_row = corner, c_row
 
 
 @shared
 def _under_panel(
-    m: int,
-    k: int,
-    n: int,
+    sizes: Sizes,
     left: Place,
     part: int,
     right: Place,
     panel: int,
     ahead: int,
-    s: int,
-    s_row: int,
-    c: int,
-    c_row: int,
+    start: Rows,
+    target: Rows,
     zero: float,
 ) -> None:
     """m rows of c under a panel of b, at most as wide as a tile, which stays in the first-level cache.
@@ -185,7 +146,7 @@ def _under_panel(
     at `ahead`.
     """
     size, rows, width = element_size(zero), full_rows(zero), lanes(zero)
-    (a, a_row, a_col), (b, b_row, b_col) = left, right
+    (m, k, n), (a, a_row, a_col), (b, b_row, b_col), (s, s_row), (c, c_row) = sizes, left, right, start, target
     whole, by_rows = VECTORS * width, b_col == size or n == 1
     beside = (panel, whole * size)
     if n < whole or not by_rows:
@@ -220,11 +181,9 @@ def _under_panel(
 
 
 @shared
-def _row_of_tiles(
-    last: int, n: int, k: int, above: Place, b: int, b_row: int, s: int, s_row: int, c: int, c_row: int, zero: float
-) -> None:
+def _row_of_tiles(last: int, n: int, k: int, above: Place, beside: Rows, start: Rows, target: Rows, zero: float) -> None:
     """n columns of c under last + 1 rows of a: wide tiles while they fit, then narrower ones, cut off at column n."""
-    size, width = element_size(zero), lanes(zero)
+    (b, b_row), (s, s_row), (c, c_row), size, width = beside, start, target, element_size(zero), lanes(zero)
     wide = VECTORS if last > 0 else WIDE
     while n > 0:
         columns = wide * width if n >= wide * width else min(n, width if last == 0 else 2 * width)

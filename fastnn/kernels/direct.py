@@ -102,6 +102,7 @@ def caller_of(fndesc: Any, library: Any) -> Any:
         value = called(context, builder, function, signature, values)(library.fails)
         return impl_ret_new_ref(context, builder, signature.return_type, value)
 
+    # What Numba links behind such a function it looks up as an attribute, which mypy cannot know.
     write.libs = (library,)  # type: ignore[attr-defined]
     return write
 

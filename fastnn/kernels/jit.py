@@ -102,7 +102,7 @@ _SCALARS = {
 
 # The types, in a user's compiled code, of which these may be made.
 _TAKEN = {
-    arguments.real: (types.Integer, types.Float, types.Boolean),
+    arguments.real: (types.Integer, types.Float),
     arguments.integer: types.Integer,
     arguments.truth: types.Boolean,
     arguments.constants: types.BaseTuple,

@@ -5,7 +5,6 @@ again. What only compiled code calls is needed at the top alone; and Python's co
 works.
 """
 
-import functools
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,8 @@ from numba.core import config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
+
+from fastnn.kernels.private import is_known
 
 
 class Whole(JITCodeLibrary):
@@ -101,30 +102,12 @@ class _Nowhere:
         pass
 
 
-# What these replace or use of Numba's own classes, which promises none of it.
-PRIVATE = (
-    "_optimize_functions",
-    "_optimize_final_module",
-    "_final_module",
-    "_linking_libraries",
-    "_get_module_for_linking",
-)
-
-
-@functools.cache
-def _is_known() -> bool:
-    """Whether this Numba still has all of that. If not, every function is optimised by itself too, and only that is lost."""
-    codegen = cpu_target.target_context.codegen()
-    library = codegen.create_library("empty")
-    return hasattr(codegen, "_library_class") and all(hasattr(library, name) for name in (*PRIVATE, "_finalized"))
-
-
 @contextmanager
 def made_as(kind: type) -> Iterator[None]:
     """What is compiled meanwhile becomes a library of this kind."""
     codegen = cpu_target.target_context.codegen()
     with global_compiler_lock:
-        if not _is_known():
+        if not is_known():
             yield
             return
         before = codegen._library_class

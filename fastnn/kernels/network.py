@@ -35,7 +35,7 @@ def forward_at(frame: Frame, first: int, rows: int, seed: int, returns: int, zer
         if kind == plan.DENSE:
             n_in, n_out = layer[plan.N_IN], layer[plan.N_OUT]
             left, right = (a, n_in * size, size), (theta + n_out * size, n_out * size, size)
-            product_at(rows, n_in, n_out, left, right, theta, 0, z, n_out * size, size, frame[6], zero)
+            product_at((rows, n_in, n_out), left, right, (theta, 0), (z, n_out * size, size), frame[6], zero)
         elif kind == plan.CONV or kind == plan.TRANSPOSED:
             convolve_at(kind, address_of_geometry(table, number), rows, a, theta, z, frame[6], zero)
         elif kind == plan.DROPOUT:
@@ -75,7 +75,7 @@ def backward_at(frame: Frame, first: int, rows: int, seed: int, partial: int, ze
                 dense_gradient(n_in, rows, n_out, input_, n_in, dz, frame[7], dtheta, frame[6], zero)
             if da != 0:
                 left, right = (dz, n_out * size, size), (theta + n_out * size, size, n_out * size)
-                product_at(rows, n_out, n_in, left, right, 0, 0, da, n_in * size, size, frame[6], zero)
+                product_at((rows, n_out, n_in), left, right, (0, 0), (da, n_in * size, size), frame[6], zero)
         elif kind == plan.CONV or kind == plan.TRANSPOSED:
             convolve_back_at(kind, address_of_geometry(table, number), rows, input_, theta, dz, dtheta, da, frame[6], zero)
         elif kind == plan.DROPOUT:
@@ -90,9 +90,9 @@ def backward_at(frame: Frame, first: int, rows: int, seed: int, partial: int, ze
 def dense_gradient(n_in, m, n_out, a, width, dz, one, dtheta, scratch, zero):
     """(8) of m samples: dtheta, and above it db; a's rows are `width` elements apart, of which the first n_in count."""
     size = element_size(zero)
-    left, right, below = (a, size, width * size), (dz, n_out * size, size), dtheta + n_out * size
-    product_at(1, m, n_out, (one, 0, 0), right, 0, 0, dtheta, 0, size, scratch, zero)
-    product_at(n_in, m, n_out, left, right, 0, 0, below, n_out * size, size, scratch, zero)
+    left, right, below = (a, size, width * size), (dz, n_out * size, size), (dtheta + n_out * size, n_out * size, size)
+    product_at((1, m, n_out), (one, 0, 0), right, (0, 0), (dtheta, 0, size), scratch, zero)
+    product_at((n_in, m, n_out), left, right, (0, 0), below, scratch, zero)
 
 
 @compiled

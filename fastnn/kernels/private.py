@@ -1,16 +1,17 @@
-"""What lean.py, lowering.py and direct.py replace or use of Numba's own classes, which promise none of it."""
+"""What lean.py, lowering.py, direct.py and linking.py replace or use of Numba's own classes, which promise none of it."""
 
 import functools
 
 from numba.core.base import BaseContext
 from numba.core.callconv import CPUCallConv
+from numba.core.codegen import CPUCodeLibrary, JITCodeLibrary, JITCPUCodegen
 from numba.core.dispatcher import Dispatcher, _DispatcherBase
 from numba.core.lowering import Lower
 from numba.core.typed_passes import PreLowerStripPhis
 from numba.core.typeinfer import TypeInferer
 from numba.core.typing.context import BaseContext as TypingContext
 
-METHODS = (
+MEMBERS = (
     (TypingContext, "_lookup_global"),
     (PreLowerStripPhis, "_strip_phi_nodes"),
     (TypeInferer, "seed_argument"),
@@ -23,6 +24,11 @@ METHODS = (
     (BaseContext, "insert_func_defn"),
     (BaseContext, "remove_user_function"),
     (CPUCallConv, "init_call_helper"),
+    (JITCPUCodegen, "_library_class"),
+    (JITCodeLibrary, "_optimize_functions"),
+    (JITCodeLibrary, "_optimize_final_module"),
+    (JITCodeLibrary, "_get_module_for_linking"),
+    (JITCodeLibrary, "_finalized"),
 )
 # By the methods that set them.
 ATTRIBUTES = (
@@ -33,14 +39,15 @@ ATTRIBUTES = (
     (_DispatcherBase, "__init__", "_compiling_counter"),
     (Dispatcher, "__init__", "_cache_hits"),
     (Dispatcher, "__init__", "_cache_misses"),
+    (CPUCodeLibrary, "__init__", "_final_module"),
+    (CPUCodeLibrary, "__init__", "_linking_libraries"),
 )
-NAMES = *(name for _, name in METHODS), *(name for _, _, name in ATTRIBUTES)
 
 
 @functools.cache
 def is_known() -> bool:
-    """Whether this Numba still has all of that. If not, its own passes are run, and only time is lost."""
-    if not all(hasattr(holder, name) for holder, name in METHODS):
+    """Whether this Numba still has all of that. If not, all is compiled as it always does, and only time is lost."""
+    if not all(hasattr(holder, name) for holder, name in MEMBERS):
         return False
     if "_compiler" not in Dispatcher.__init__.__code__.co_names:  # not above: as a part of other names no test can rename it
         return False

@@ -26,28 +26,20 @@ from fastnn.kernels.network import backward_at, forward_at
 from fastnn.kernels.shared import shared
 from fastnn.kernels.workspace import lay_out, slices_of, whole_lines
 
+Part = tuple[int, int, int]  # a slice's number, its first sample, and how many it has
+Samples = tuple[int, int, int]  # where its inputs and targets are, and whether those are labels
+Room = tuple[int, int]  # the workspace's first line, and what is a worker's own of it
+
 # Of a chunk: enough rows to pay for packing dz, and enough parameters to pay for the counter.
 CHUNK_ROWS, CHUNK_PARAMETERS = 128, 16384
 
 
 @shared
 def slice_at(
-    table: int,
-    m: int,
-    first: int,
-    rows: int,
-    x: int,
-    y: int,
-    is_labels: int,
-    parameters: int,
-    base: int,
-    own: int,
-    seed: int,
-    partial: int,
-    number: int,
-    zero: float,
+    table: int, m: int, part: Part, samples: Samples, parameters: int, room: Room, seed: int, partial: int, zero: float
 ) -> None:
     """One slice: its cost and hits, and, unless `partial` is 0, the way back."""
+    (number, first, rows), (x, y, is_labels), (base, own) = part, samples, room
     header, size = row_of(table, 0), element_size(zero)
     costs, _, batch, _, _, _ = lay_out(header, m, zero)
     local = own + whole_lines(header[plan.PARTIAL] * size)
@@ -123,8 +115,8 @@ def chunk_at(
     first = begin + (1 + top) * n_out
     if rows > 0:
         left = (a + top * size, size, n_in * size)
-        product_at(rows, m, n_out, left, right, 0, 0, gradients + first * size, n_out * size, size, scratch, zero)
+        product_at((rows, m, n_out), left, right, (0, 0), (gradients + first * size, n_out * size, size), scratch, zero)
     if chunk > 0:
         return first, rows * n_out
-    product_at(1, m, n_out, (base, 0, 0), right, 0, 0, gradients + begin * size, 0, size, scratch, zero)
+    product_at((1, m, n_out), (base, 0, 0), right, (0, 0), (gradients + begin * size, 0, size), scratch, zero)
     return begin, (1 + max(rows, 0)) * n_out

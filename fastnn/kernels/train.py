@@ -156,10 +156,9 @@ def share_slices(job, begin, m, seed, own, aim, team, zero):
             inputs = inputs_of(job, begin + first, part, place, zero)
             answers = targets_of(job, begin + first, part, base + targets + first * width, zero)
             partial = total if number == first_slice else own
-            slice_at(
-                table, m, first, part, inputs, answers, job[12], job[1], base, own, seed,
-                partial if aim != COST else 0, number, zero,
-            )  # fmt: skip
+            samples = (inputs, answers, job[12])
+            back = partial if aim != COST else 0
+            slice_at(table, m, (number, first, part), samples, job[1], (base, own), seed, back, zero)
             if number > first_slice and aim != COST:
                 target, fresh = at(total, header[plan.PARTIAL], zero), at(own, header[plan.PARTIAL], zero)
                 for i in range(target.size):

@@ -121,9 +121,10 @@ class Neurons(Layer):
         return ACTIVATIONS[self.activation][1](da, self._z, self._a, out=out)
 
 
-def check_count(name: str, value: Any) -> None:
+def checked_count(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name}: expected a positive int, got {value!r}")
+    return int(value)
 
 
 def checked_pair(name: str, value: Any) -> tuple[int, int]:

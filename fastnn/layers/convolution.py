@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from fastnn import shapes
 from fastnn.backend import ops
 from fastnn.constants import ALGORITHM_CODES
-from fastnn.layers.base import Floats, Neurons, Shape, check_count, checked_pair, image_shape
+from fastnn.layers.base import Floats, Neurons, Shape, checked_count, checked_pair, image_shape
 
 
 @dataclass(eq=False, repr=False)
@@ -30,8 +30,7 @@ class Convolution(Neurons):
         self.check_activation()
         if self.algorithm not in list(ALGORITHM_CODES):
             raise ValueError(f"algorithm: expected one of {', '.join(ALGORITHM_CODES)}, got {self.algorithm!r}")
-        check_count("filters", self.filters)
-        check_count("groups", self.groups)
+        self.filters, self.groups = checked_count("filters", self.filters), checked_count("groups", self.groups)
         self.input_shape = C, H, W = image_shape(input_shape)
         shapes.check_groups(C, self.filters, self.groups)
         self._f, self._D = checked_pair("kernel_size", self.kernel_size), checked_pair("dilation", self.dilation)

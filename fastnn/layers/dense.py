@@ -1,12 +1,13 @@
 """Dense layers, and what stands beside them: Flatten and Dropout."""
 
 import math
+import numbers
 from dataclasses import dataclass
 
 import numpy as np
 
 from fastnn.backend import ops
-from fastnn.layers.base import Floats, Layer, Neurons, Shape, check_count
+from fastnn.layers.base import Floats, Layer, Neurons, Shape, checked_count
 
 
 @dataclass(eq=False, repr=False)
@@ -18,7 +19,7 @@ class Dense(Neurons):
 
     def build(self, input_shape: Shape) -> None:
         self.check_activation()
-        check_count("units", self.units)
+        self.units = checked_count("units", self.units)
         if len(input_shape) != 1:
             raise ValueError(f"expected an input of shape (n_in,), got {input_shape}: put a Flatten before it")
         self.input_shape, self.output_shape = input_shape, (self.units,)
@@ -69,8 +70,9 @@ class Dropout(Layer):
     rate: float
 
     def build(self, input_shape: Shape) -> None:
-        if not (isinstance(self.rate, (int, float)) and 0 <= self.rate < 1):
+        if isinstance(self.rate, bool) or not (isinstance(self.rate, numbers.Real) and 0 <= self.rate < 1):
             raise ValueError(f"rate: expected a number in [0, 1), got {self.rate!r}")
+        self.rate = float(self.rate)
         self.input_shape = self.output_shape = input_shape
 
     def initialise(self, rng: np.random.Generator) -> None:
