@@ -13,7 +13,7 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
     where_above(t, u, yes, no)                    the same where u is not NaN
-    has_nan(t, u)                                 whether a lane of either is NaN; one vector each
+    has_nan(t, u, v, w)                           whether a lane of any is NaN; one vector each
     subtracted(t, u)                              t - u
     store_tanh_slope(t, a, row_step, last)        t (1 - a^2), in place of a: row by row, or all of a would be fetched first
     store_sigmoid_slope(t, a, row_step, last)     t a (1 - a), likewise
@@ -170,13 +170,14 @@ def where_above(typing_context, t, u, yes, no):
 
 
 @intrinsic
-def has_nan(typing_context, t, u):
+def has_nan(typing_context, t, u, v, w):
     def generate(context, builder, signature, args):
-        unordered = builder.fcmp_unordered("uno", *(builder.extract_value(value, 0) for value in args))
+        vectors = [builder.extract_value(value, 0) for value in args]
+        pairs = [builder.fcmp_unordered("uno", *vectors[i : i + 2]) for i in (0, 2)]
         bits = ir.IntType(t.lanes)
-        return builder.icmp_unsigned("!=", builder.bitcast(unordered, bits), bits(0))
+        return builder.icmp_unsigned("!=", builder.bitcast(builder.or_(*pairs), bits), bits(0))
 
-    return types.boolean(t, t), generate
+    return types.boolean(t, t, t, t), generate
 
 
 @intrinsic

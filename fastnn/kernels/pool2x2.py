@@ -13,8 +13,9 @@ arrays. Planes are the images of all samples and channels, one behind the other.
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.lane_bytes import numbered, where_numbers
-from fastnn.kernels.lanes import scaled, where_larger
-from fastnn.kernels.memory import element_size
+from fastnn.kernels.lanes import scaled
+from fastnn.kernels.layout import on_stack
+from fastnn.kernels.memory import element_size, read_integer, write_integer
 from fastnn.kernels.pool2x2_strips import (
     by_rows,
     flat_vectors,
@@ -26,7 +27,8 @@ from fastnn.kernels.pool2x2_strips import (
     write_row,
     write_windows,
 )
-from fastnn.kernels.pool_windows import larger, total
+from fastnn.kernels.pool_order import above, larger, nan_in, where_above_of, where_larger_of
+from fastnn.kernels.pool_windows import total
 from fastnn.kernels.shared import tiled
 from fastnn.kernels.shuffles import collected, dealt, first_half, high_pairs, lefts, low_pairs, rights, second_half
 from fastnn.kernels.tiles import load, store, tile
@@ -48,92 +50,128 @@ def covers(f, S, P, H, W):
 
 
 @tiled
-def forward_max(images: int, target: int, planes: int, H: int, W: int, one: float) -> None:
+def forward_max(images: int, target: int, planes: int, H: int, W: int, zero: float) -> None:
     """(16) z = max_rs a_rs for each window."""
-    sizes, places = joined(planes, H, W), (images, target)
-    done = _pool_flat(places, sizes, 1, larger, one) + _pool_flat(places, sizes, 2, larger, one)
-    by_rows(_largest_of, places, sizes, done, one)
+    met = on_stack(1, 0.0)
+    write_integer(0, met)
+    _pool(_largest, (images, target, met), joined(planes, H, W), zero)
+    if read_integer(met) != 0:
+        forward_max_nan(images, target, planes, H, W, zero)
+
+
+@tiled
+def forward_max_nan(images: int, target: int, planes: int, H: int, W: int, zero: float) -> None:
+    """The same for images with NaN."""
+    _pool(_largest_or_nan, (images, target, 0), joined(planes, H, W), zero)
 
 
 @tiled
 def forward_avg(images: int, target: int, planes: int, H: int, W: int, share: float) -> None:
     """(15) z = share sum_rs a_rs for each window."""
-    sizes, places = joined(planes, H, W), (images, target)
-    done = _pool_flat(places, sizes, 1, total, share) + _pool_flat(places, sizes, 2, total, share)
-    by_rows(_mean_of, places, sizes, done, share)
+    _pool(_mean, (images, target, 0), joined(planes, H, W), share)
 
 
 @compiled
-def _largest_of(places, cell, window, strip, one):
-    _pool_strip(places, cell, window, strip, larger, one)
+def _largest(upper, lower, met, zero):
+    nan_in(upper, lower, met)
+    return _joined(upper, lower, above, zero)
 
 
 @compiled
-def _mean_of(places, cell, window, strip, share):
-    _pool_strip(places, cell, window, strip, total, share)
+def _largest_or_nan(upper, lower, met, zero):
+    return _joined(upper, lower, larger, zero)
 
 
 @compiled
-def _pool_strip(places, cell, window, strip, join, share):
+def _mean(upper, lower, met, share):
+    return scaled(_joined(upper, lower, total, share), share)
+
+
+@compiled
+def _joined(upper, lower, join, share):
+    """join_rs a_rs of a vector of windows."""
+    low, high = join(upper[0], lower[0]), join(upper[1], lower[1])
+    return collected(join(lefts(low, high), rights(low, high)), element_size(share))
+
+
+@compiled
+def _pool(how, places, sizes, share):
+    done = _pool_flat(how, places, sizes, 1, share) + _pool_flat(how, places, sizes, 2, share)
+    by_rows(_pool_strip, how, places, sizes, done, share)
+
+
+@compiled
+def _pool_strip(how, places, cell, window, strip, share):
     place = places[0] + cell
     upper, lower = read_row(place, strip, share), read_row(place + strip[3], strip, share)
-    write_windows(_pooled(upper, lower, join, share), places[1], window, strip, element_size(share))
+    write_windows(how(upper, lower, places[2], share), places[1], window, strip, element_size(share))
 
 
 @compiled
-def _pool_flat(places, sizes, parts, join, share):
+def _pool_flat(how, places, sizes, parts, share):
     """As many windows as go the flat way."""
-    step, vectors, (a, z) = element_size(share) * lanes(share), flat_vectors(sizes, parts, share), places
+    step, vectors, (a, z, met) = element_size(share) * lanes(share), flat_vectors(sizes, parts, share), places
     for v in range(vectors):
         upper, lower = read_flat(a + 4 * v * step, parts, share)
-        store(_pooled(upper, lower, join, share), z + v * step, 0, 0, None)
+        store(how(upper, lower, met, share), z + v * step, 0, 0, None)
     return vectors * lanes(share)
-
-
-@compiled
-def _pooled(upper, lower, join, share):
-    """(15), (16) z = share join_rs a_rs of a vector of windows."""
-    low, high = join(upper[0], lower[0]), join(upper[1], lower[1])
-    return scaled(collected(join(lefts(low, high), rights(low, high)), element_size(share)), share)
 
 
 @tiled
 def forward_max_index(images: int, target: int, index: int, planes: int, H: int, W: int, zero: float) -> None:
     """(16) z, and the number of the first of the largest cells of each window."""
-    sizes, places = joined(planes, H, W), (images, target, index)
-    done = _find_flat(places, sizes, 1, zero) + _find_flat(places, sizes, 2, zero)
-    by_rows(_find_strip, places, sizes, done, zero)
+    met = on_stack(1, 0.0)
+    write_integer(0, met)
+    _find(where_above_of, (images, target, index, met), joined(planes, H, W), zero)
+    if read_integer(met) != 0:
+        forward_max_index_nan(images, target, index, planes, H, W, zero)
+
+
+@tiled
+def forward_max_index_nan(images: int, target: int, index: int, planes: int, H: int, W: int, zero: float) -> None:
+    """The same for images with NaN."""
+    unread = on_stack(1, 0.0)
+    _find(where_larger_of, (images, target, index, unread), joined(planes, H, W), zero)
 
 
 @compiled
-def _find_strip(places, cell, window, strip, zero):
-    a, z, index = places
-    best, number = _found(read_row(a + cell, strip, zero), read_row(a + cell + strip[3], strip, zero), zero)
+def _find(where, places, sizes, zero):
+    done = _find_flat(where, places, sizes, 1, zero) + _find_flat(where, places, sizes, 2, zero)
+    by_rows(_find_strip, where, places, sizes, done, zero)
+
+
+@compiled
+def _find_strip(where, places, cell, window, strip, zero):
+    a, z, index, met = places
+    upper, lower = read_row(a + cell, strip, zero), read_row(a + cell + strip[3], strip, zero)
+    nan_in(upper, lower, met)
+    best, number = _found(upper, lower, where, zero)
     write_windows(best, z, window, strip, element_size(zero))
     write_windows(number, index, window, strip, 1)
 
 
 @compiled
-def _find_flat(places, sizes, parts, zero):
-    every, vectors, (a, z, index) = lanes(zero), flat_vectors(sizes, parts, zero), places
+def _find_flat(where, places, sizes, parts, zero):
+    every, vectors, (a, z, index, met) = lanes(zero), flat_vectors(sizes, parts, zero), places
     step = element_size(zero) * every
     for v in range(vectors):
         upper, lower = read_flat(a + 4 * v * step, parts, zero)
-        best, number = _found(upper, lower, zero)
+        nan_in(upper, lower, met)
+        best, number = _found(upper, lower, where, zero)
         store(best, z + v * step, 0, 0, None)
         store(number, index + v * every, 0, 0, None)
     return vectors * every
 
 
 @compiled
-def _found(upper, lower, zero):
+def _found(upper, lower, where, zero):
     """Of a vector of windows the largest cell, the first one where several are, and its number."""
     size, (first, second, third, fourth) = element_size(zero), _cells(upper, lower)
-    above, below = larger(first, second), larger(third, fourth)
-    in_above = where_larger(first, second, numbered(first, 1), numbered(first, 0))
-    in_below = where_larger(third, fourth, numbered(first, 3), numbered(first, 2))
-    number = where_larger(above, below, in_below, in_above)
-    return collected(larger(above, below), size), collected(number, size)
+    above, below = where(first, second, second, first), where(third, fourth, fourth, third)
+    in_above = where(first, second, numbered(first, 1), numbered(first, 0))
+    in_below = where(third, fourth, numbered(first, 3), numbered(first, 2))
+    number, best = where(above, below, in_below, in_above), where(above, below, below, above)
+    return collected(best, size), collected(number, size)
 
 
 @compiled
@@ -148,9 +186,24 @@ def _cells(upper, lower):
 @tiled
 def backward_max(gradients: int, images: int, target: int, planes: int, H: int, W: int, zero: float) -> None:
     """(18) da: each dz goes to the first of the largest cells of its window. Cells in no window are not written."""
-    sizes, places = joined(planes, H, W), (gradients, images, target)
-    done = _search_flat(places, sizes, 1, zero) + _search_flat(places, sizes, 2, zero)
-    by_rows(_search_strip, places, sizes, done, zero)
+    met = on_stack(1, 0.0)
+    write_integer(0, met)
+    _search(where_above_of, (gradients, images, target, met), joined(planes, H, W), zero)
+    if read_integer(met) != 0:
+        backward_max_nan(gradients, images, target, planes, H, W, zero)
+
+
+@tiled
+def backward_max_nan(gradients: int, images: int, target: int, planes: int, H: int, W: int, zero: float) -> None:
+    """The same for images with NaN."""
+    unread = on_stack(1, 0.0)
+    _search(where_larger_of, (gradients, images, target, unread), joined(planes, H, W), zero)
+
+
+@compiled
+def _search(where, places, sizes, zero):
+    done = _search_flat(where, places, sizes, 1, zero) + _search_flat(where, places, sizes, 2, zero)
+    by_rows(_search_strip, where, places, sizes, done, zero)
 
 
 @tiled
@@ -158,20 +211,22 @@ def backward_max_index(gradients: int, index: int, target: int, planes: int, H: 
     """(18) da: each dz goes to the cell of its window that has the number. Cells in no window are not written."""
     sizes, places = joined(planes, H, W), (gradients, index, target)
     done = _route_flat(places, sizes, 1, zero) + _route_flat(places, sizes, 2, zero)
-    by_rows(_route_strip, places, sizes, done, zero)
+    by_rows(_route_strip, zero, places, sizes, done, zero)
 
 
 @compiled
-def _search_strip(places, cell, window, strip, zero):
-    (dz, a, da), row = places, strip[3]
+def _search_strip(where, places, cell, window, strip, zero):
+    (dz, a, da, met), row = places, strip[3]
     amount = read_windows(tile(zero, 1, 1), dz, window, strip, element_size(zero))
-    upper, lower = _sent(amount, read_row(a + cell, strip, zero), read_row(a + cell + row, strip, zero), zero)
+    upper, lower = read_row(a + cell, strip, zero), read_row(a + cell + row, strip, zero)
+    nan_in(upper, lower, met)
+    upper, lower = _sent(amount, upper, lower, where, zero)
     write_row(upper, da + cell, strip)
     write_row(lower, da + cell + row, strip)
 
 
 @compiled
-def _route_strip(places, cell, window, strip, zero):
+def _route_strip(_, places, cell, window, strip, zero):
     dz, index, da = places
     number = read_windows(numbered(tile(zero, 1, 1), 0), index, window, strip, 1)
     _put_strip(number, dz, window, da + cell, strip, zero)
@@ -186,25 +241,26 @@ def _put_strip(number, dz, window, cell, strip, zero):
 
 
 @compiled
-def _search_flat(places, sizes, parts, zero):
-    step, vectors, (dz, a, da) = element_size(zero) * lanes(zero), flat_vectors(sizes, parts, zero), places
+def _search_flat(where, places, sizes, parts, zero):
+    step, vectors, (dz, a, da, met) = element_size(zero) * lanes(zero), flat_vectors(sizes, parts, zero), places
     for v in range(vectors):
         upper, lower = read_flat(a + 4 * v * step, parts, zero)
-        upper, lower = _sent(load(tile(zero, 1, 1), dz + v * step, 0, 0, None), upper, lower, zero)
+        nan_in(upper, lower, met)
+        upper, lower = _sent(load(tile(zero, 1, 1), dz + v * step, 0, 0, None), upper, lower, where, zero)
         write_flat(upper, lower, da + 4 * v * step, parts, zero)
     return vectors * lanes(zero)
 
 
 @compiled
-def _sent(amount, upper, lower, zero):
+def _sent(amount, upper, lower, where, zero):
     """(18) da of a vector of windows: the amount in the first of the largest cells, 0 in the others."""
     nothing, amount = tile(zero, 1, 1), dealt(amount, element_size(zero))
     first, second, third, fourth = _cells(upper, lower)
-    above, below = larger(first, second), larger(third, fourth)
-    up, down = where_larger(above, below, nothing, amount), where_larger(above, below, amount, nothing)
-    left, right = where_larger(first, second, nothing, up), where_larger(first, second, up, nothing)
+    above, below = where(first, second, second, first), where(third, fourth, fourth, third)
+    up, down = where(above, below, nothing, amount), where(above, below, amount, nothing)
+    left, right = where(first, second, nothing, up), where(first, second, up, nothing)
     upper = low_pairs(left, right), high_pairs(left, right)
-    left, right = where_larger(third, fourth, nothing, down), where_larger(third, fourth, down, nothing)
+    left, right = where(third, fourth, nothing, down), where(third, fourth, down, nothing)
     return upper, (low_pairs(left, right), high_pairs(left, right))
 
 
@@ -234,11 +290,11 @@ def backward_avg(gradients: int, target: int, planes: int, H: int, W: int, share
     """(19) da = share dz in each cell of a window. Cells in no window are not written."""
     sizes, places = joined(planes, H, W), (gradients, target)
     done = _spread_flat(places, sizes, 1, share) + _spread_flat(places, sizes, 2, share)
-    by_rows(_spread_strip, places, sizes, done, share)
+    by_rows(_spread_strip, share, places, sizes, done, share)
 
 
 @compiled
-def _spread_strip(places, cell, window, strip, share):
+def _spread_strip(_, places, cell, window, strip, share):
     amount = scaled(read_windows(tile(share, 1, 1), places[0], window, strip, element_size(share)), share)
     row = _both(amount, share)
     write_row(row, places[1] + cell, strip)

@@ -89,8 +89,8 @@ def write_flat(upper, lower, place, parts, zero):
 
 
 @compiled
-def by_rows(work, places, sizes, done, share):
-    """work(places, cell, window, strip, share) for each strip of window rows; `done` windows are so already.
+def by_rows(work, how, places, sizes, done, share):
+    """work(how, places, cell, window, strip, share) for each strip of window rows; `done` windows are so already.
 
     cell is the offset, in bytes, of a strip's first one, window the number of its first one. Strips of some rows follow one
     another, so that the rows stay in the first-level cache until the last strip is through: else images would come from
@@ -107,11 +107,11 @@ def by_rows(work, places, sizes, done, share):
                 if 2 * (W_out - j) <= every:
                     while i + 1 < behind:
                         cell, window = ((p * H + 2 * i) * W + 2 * j) * size, (p * H_out + i) * W_out + j
-                        work(places, cell, window, strip_of(W, j, 2, share), share)
+                        work(how, places, cell, window, strip_of(W, j, 2, share), share)
                         i += 2
                 while i < behind:
                     cell, window = ((p * H + 2 * i) * W + 2 * j) * size, (p * H_out + i) * W_out + j
-                    work(places, cell, window, strip_of(W, j, 1, share), share)
+                    work(how, places, cell, window, strip_of(W, j, 1, share), share)
                     i += 1
 
 

@@ -14,11 +14,12 @@ Strips and pairs of images are pool3x3_strips.py's. Addresses and sizes are as i
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lane_bytes import numbered, raised
-from fastnn.kernels.lanes import filled, has_nan, load_lanes, scaled, where_above, where_larger
+from fastnn.kernels.lanes import filled, has_nan, load_lanes, scaled
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, write_integer
 from fastnn.kernels.pool3x3_strips import by_strips, read_row, write_windows
-from fastnn.kernels.pool_windows import larger, total
+from fastnn.kernels.pool_order import above, larger, where_above_of, where_larger_of
+from fastnn.kernels.pool_windows import total
 from fastnn.kernels.shared import tiled
 from fastnn.kernels.tiles import tile
 
@@ -75,7 +76,7 @@ def _largest_down(cell, window, strip, places, shape, low):
         top = _joined(_cells(0, a + cell, strip, shape, nothing, low), larger)
         for i in range(shape[2]):
             middle, bottom = _two_rows(i, a + cell, strip, shape, nothing, low)
-            if has_nan(middle[0], middle[1]) or has_nan(bottom[0], bottom[1]):
+            if has_nan(middle[0], middle[1], bottom[0], bottom[1]):
                 last = _joined(bottom, larger)
                 best = _joined((top, _joined(middle, larger), last), larger)
             else:
@@ -85,12 +86,6 @@ def _largest_down(cell, window, strip, places, shape, low):
             top = last
         cell += shape[5][1]
         window += shape[5][2]
-
-
-@compiled
-def above(t, u):
-    """The larger of each two lanes; NaN where t is, which u must not be: one instruction, where `larger` takes three."""
-    return where_above(t, u, u, t)
 
 
 @compiled
@@ -173,19 +168,9 @@ def top_row(cell, strip, shape, begin, nothing, low):
 def found(i, top, cell, strip, shape, begin, nothing, low):
     """Of row i of windows the largest cells and their numbers; and for the next row what `top_row` is for the first."""
     middle, bottom = _two_rows(i, cell, strip, shape, nothing, low)
-    if has_nan(middle[0], middle[1]) or has_nan(bottom[0], bottom[1]):
+    if has_nan(middle[0], middle[1], bottom[0], bottom[1]):
         return _largest_of_rows(top, middle, bottom, begin, where_larger_of)
     return _largest_of_rows(top, middle, bottom, begin, where_above_of)
-
-
-@compiled
-def where_larger_of(t, u, yes, no):
-    return where_larger(t, u, yes, no)
-
-
-@compiled
-def where_above_of(t, u, yes, no):
-    return where_above(t, u, yes, no)
 
 
 @inlined

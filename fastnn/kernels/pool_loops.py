@@ -11,13 +11,13 @@ from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, at, bytes_at, empty, in_use_until_here, rows_at
 from fastnn.kernels.memory import element_size, read, write
+from fastnn.kernels.pool_order import larger
 from fastnn.kernels.pool_windows import (
     EXACT,
     backward_avg,
     find_largest,
     forward,
     laid_out,
-    larger,
     scratch_for,
     span,
     total,
@@ -47,7 +47,7 @@ def max_at(a: int, z: int, sizes: Sizes, windows: Windows, zero: float) -> None:
     """(16) z_ij = max_rs a_(iS+r)(jS+s)."""
     (f, S, P), (planes, H, W, _, _), number = pairs(windows), sizes, at(a, 0, zero).dtype.type
     if pool2x2.fits(f, S, P):
-        pool2x2.forward_max(a, z, planes, H, W, number(1))
+        pool2x2.forward_max(a, z, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
         pool3x3.forward_max(a, z, sizes, P, number(-np.inf))
     else:

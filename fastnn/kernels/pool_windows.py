@@ -14,6 +14,7 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.lanes import filled, load_lanes, scaled, store_lanes, where_larger
 from fastnn.kernels.layout import address, empty
 from fastnn.kernels.memory import element_size, read, write
+from fastnn.kernels.pool_order import larger
 from fastnn.kernels.shuffles import evens, first_half, second_half
 from fastnn.kernels.tiles import added, load, store, tile
 
@@ -25,12 +26,6 @@ def span(i, f, S, P, n):
     """The range of input cells under window i along one axis, without the padding."""
     first = i * S - P
     return max(first, 0), min(first + f, n)
-
-
-@compiled
-def larger(t, u):
-    """The larger of each two lanes; NaN where one is."""
-    return where_larger(t, u, u, t)
 
 
 @compiled
