@@ -2,7 +2,9 @@
 
 A panel of dz, some k and CELLS output cells at most, is packed transposed, and all taps go by it while it stays near. They
 are read from the image where it is, one element for each row of the tile, along the rows of the output. Only where there is
-padding, or cells of a row are not neighbours, it is copied first. Tuples as in theta_gradient.py, and
+padding, or cells of a row are not neighbours, it is copied first. For windows of one cell both sides are alike, and what is
+packed is the image, where that takes less (`_is_turned`): 16 channels and 96 k took half as long again. The sums, and their
+order, are the same. Tuples as in theta_gradient.py, and
     cells   address of what the first tap meets, and the steps in the image from one sample, row and cell of dz to the next
     counts  samples, K, taps, H', W'
     room    addresses in scratch: sums, panel, the places of a tile's rows, runs, offsets of taps, the copy
@@ -62,23 +64,49 @@ def _layout(scratch, sizes, window, zero):
 
 @compiled
 def rows_bytes(sizes, window, zero):
-    """The scratch of `theta_by_rows`: it grows with dtheta, not with m."""
-    return _layout(0, sizes, window, zero)[6] + LINE
+    """The scratch of `theta_by_rows`, whatever the image's layout: it grows with dtheta, not with m."""
+    most = _layout(0, sizes, window, zero)[6]
+    if _is_turned(sizes, window, zero):
+        most = max(most, _layout(0, _turned(sizes), window, zero)[6])
+    return most + LINE
+
+
+@compiled
+def _cycles(K, taps, zero):
+    """Of a vector of cells."""
+    return (-(-taps // full_rows(zero)) * full_rows(zero) + PACK) * lanes(zero) * -(-K // lanes(zero))
+
+
+@compiled
+def _turned(sizes):
+    """C and K have changed places."""
+    return sizes[0], sizes[2], sizes[1], sizes[3], sizes[4], sizes[5], sizes[6]
+
+
+@compiled
+def _is_turned(sizes, window, zero):
+    """Whether lanes are channels, and rows k, if the cells of an image are neighbours."""
+    f_h, f_w, S_h, S_w, P_h, P_w, _, _ = window
+    alike = f_h * f_w * S_h * S_w == 1 and P_h == 0 and P_w == 0 and sizes[3] == sizes[5] and sizes[4] == sizes[6]
+    return alike and _cycles(sizes[1], sizes[2], zero) < _cycles(sizes[2], sizes[1], zero)
 
 
 @compiled
 def cycles_by_rows(sizes, window, zero):
     """Of a vector of cells."""
-    taps = -(-sizes[1] * window[0] * window[1] // full_rows(zero)) * full_rows(zero)
-    return (taps + PACK) * lanes(zero) * -(-sizes[2] // lanes(zero))
+    cycles = _cycles(sizes[2], sizes[1] * window[0] * window[1], zero)
+    return _cycles(sizes[1], sizes[2], zero) if _is_turned(sizes, window, zero) else cycles
 
 
 @tiled
 def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Rows, scratch: int, zero: float) -> None:
     """All samples of one group."""
+    size, width, line = element_size(zero), lanes(zero), sizes[4] * element_size(zero)
+    turned = image[4] == size and image[3] == line and _is_turned(sizes, window, zero)
+    if turned:
+        sizes, image, dz = _turned(sizes), (dz[0], dz[1], dz[2], line, size), (image[0], image[1], image[2])
     m, C, K, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
-    size, width = element_size(zero), lanes(zero)
     room, row = _layout(scratch, sizes, window, zero), -(-K // width) * width * size
     samples, rows, step_c, step_h = copied_part(sizes, window, zero)
     source, copies = (room[5], C * step_c, step_c, step_h, size), P_h != 0 or P_w != 0 or image[4] != size
@@ -103,7 +131,10 @@ def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, ou
             cells = (source[0], source[1], S_h * source[3], S_w * source[4])
             gradients = (dz[0] + n * dz[1] + i * W_out * size, dz[1], dz[2])
             _add(cells, (many, K, C * f_h * f_w, some, W_out), gradients, (room[0], row), room, zero)
-    sums_by_rows(K, C * f_h * f_w, (room[0], row), out, zero)
+    if turned:
+        _put(K, C, (room[0], row), out, zero)
+    else:
+        sums_by_rows(K, C * f_h * f_w, (room[0], row), out, zero)
 
 
 @compiled
@@ -260,3 +291,13 @@ def sums_by_rows(K, taps, sums, out, zero):
             rows, source = min(width, taps - tap), sums[0] + tap * sums[1] + k * size
             values = transposed(load(square, source, sums[1], rows - 1, columns))
             store(values, out[0] + k * out[1] + tap * size, out[1], columns - 1, rows)
+
+
+@compiled
+def _put(C, K, sums, out, zero):
+    """Sums -> dtheta where lanes are channels."""
+    width, vector = lanes(zero), tile(zero, 1, 1)
+    for k in range(K):
+        for c in range(0, C, width):
+            offset, count = c * element_size(zero), min(width, C - c)
+            store(load(vector, sums[0] + k * sums[1] + offset, 0, 0, count), out[0] + k * out[1] + offset, 0, 0, count)
