@@ -10,15 +10,13 @@ Every `<g>_da_to_dz_at` takes z and a = g(z) and reads what makes its derivative
 What is written may be one of what is read (a is z; dz is da, z or a), and shares no memory with it otherwise.
 """
 
-import math
-
 from fastnn.constants import ELU, GELU, IDENTITY, LEAKY_RELU, LEAKY_SLOPE, RELU, SIGMOID, SILU, SOFTPLUS, TANH
 from fastnn.kernels import elementary
 from fastnn.kernels.bits import wide
 from fastnn.kernels.jit import compiled, exactly
 from fastnn.kernels.layout import at, on_stack
 from fastnn.kernels.memory import element_size
-from fastnn.kernels.normal import normal_cdf
+from fastnn.kernels.normal import normal_cdf, normal_cdf_and_density
 from fastnn.kernels.shared import shared
 
 # What `da_to_dz` writes over is copied first, so many elements at a time, which stay in the first cache: see `_each`.
@@ -193,12 +191,10 @@ def gelu_at(z: int, a: int, n: int, zero: float) -> None:
 @shared
 def gelu_da_to_dz_at(da: int, z: int, a: int, dz: int, n: int, zero: float) -> None:
     gradients, zs, target = at(da, n, zero), at(z, n, zero), at(dz, n, zero)
-    half, density_at_0 = target.dtype.type(0.5), target.dtype.type(1 / math.sqrt(2 * math.pi))
     wide()
     for i in range(n):
-        x = zs[i]
-        density = density_at_0 * elementary.exp(-half * x * x)
-        target[i] = gradients[i] * (normal_cdf(x) + x * density)
+        cdf, density = normal_cdf_and_density(zs[i])
+        target[i] = gradients[i] * (cdf + zs[i] * density)
 
 
 @compiled
