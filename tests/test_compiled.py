@@ -49,6 +49,16 @@ def test_prange_with_a_workspace_a_thread():
         assert np.isclose(cost, losses.find("mean_squared_error").cost(model.forward(x), y), rtol=1e-12)
 
 
+def test_one_class():
+    """There is nothing to learn; labels take more room than an output of one float32."""
+    model = Sequential(Dense(64, "relu"), Dense(1), input_shape=3)
+    before = model.parameters.copy()
+    x = np.random.default_rng(7).normal(size=(256, 3))
+    history = model.fit(x, np.zeros(256, int), epochs=2, batch_size=249, verbose=0)
+    assert (history["loss"], history["accuracy"]) == ([0, 0], [1, 1])
+    assert np.array_equal(model.parameters, before)
+
+
 def test_nothing_is_allocated_after_the_first_step():
     """By compiled code: Numba counts what it takes. (Pooling takes scratch, unless 2 x 2 windows cover the image.)"""
     model = Sequential(
