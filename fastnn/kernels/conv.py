@@ -21,9 +21,12 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
     windows of one cell, of stride 1 and without padding
              40 KB in the place of planes, if these are less, and theta in whole tiles of rows
     single channels, depthwise
-             COPY_BYTES, and S_w (8 S_h + (f_h - 1) D_h + 1) rows of W' + (f_w - 1) D_w / S_w cells and a vector, and for
-             each tap, in whole tiles, a vector and 8; forward and back to da, where it may be faster to have a channel in
-             each lane (choices.py), at most MOST_BYTES
+             COPY_BYTES, and S_w (8 S_h + (f_h - 1) D_h + 1) rows of W' + (f_w - 1) D_w / S_w cells and a vector, and a tile;
+             forward and back to da, where it may be faster to have a channel in each lane (choices.py), at most MOST_BYTES;
+             dtheta NEAR_BYTES or the planes and dz of one band of a channel, if these are more: of R rows of L cells and a
+             vector S_h S_w planes, and dz (f_h - 1) D_h + 1 rows more, L being the longer of W' and W / S_w, and R L NEAR
+             vectors at most, or one row; SUMS_BYTES or the sums of one channel, of f_w in whole tiles; and masks, 8 for each
+             vector and row or column of taps
 """
 
 from fastnn import shapes
@@ -36,9 +39,9 @@ from fastnn.kernels.depthwise import (
     depthwise_bytes,
     depthwise_image,
     depthwise_image_bytes,
-    depthwise_theta,
     is_depthwise,
 )
+from fastnn.kernels.depthwise_theta import depthwise_theta, depthwise_theta_bytes
 from fastnn.kernels.image_gradient import image_bytes, image_gradient
 from fastnn.kernels.jit import compiled, kernel
 from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here, put_back
@@ -108,9 +111,9 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
 @compiled
 def dtheta_bytes(sizes, window, algorithm, zero):
     """The scratch of `theta_groups`."""
-    return (
-        depthwise_bytes(sizes, window, zero) if is_depthwise(sizes, window) else theta_bytes(sizes, window, algorithm, zero)
-    )
+    if is_depthwise(sizes, window):
+        return depthwise_theta_bytes(sizes, window, zero)
+    return theta_bytes(sizes, window, algorithm, zero)
 
 
 @compiled

@@ -2,8 +2,7 @@
 
 There is no sum over channels that would make a product of matrices of it, so nothing is packed and no group is taken by
 itself. A band of a channel's rows is copied once, padded, with columns sorted by their rest by S_w (`_layout`), and stays in
-the first-level cache. Forward, a register tile is ROWS output rows of one vector each, which share what they load
-(column_tiles.py); for dtheta it is a vector of partial sums for each of TAPS taps.
+the ; for dtheta it is a vector of partial sums for each of TAPS taps.
 
 Tuples as in planes.py, with C = K = 1, and
     theta    address, and the steps from one channel, row and column to the next, of any sign
@@ -13,24 +12,22 @@ Tuples as in planes.py, with C = K = 1, and
 
 from fastnn.constants import IDENTITY
 from fastnn.kernels.column_tiles import add_windows
-from fastnn.kernels.dots import BLOCK
 from fastnn.kernels.filling import part_of_row
-from fastnn.kernels.forms import form, lanes, vectors_of, zero_of, zeros
+from fastnn.kernels.forms import form, lanes, zero_of, zeros
 from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lanes import filled
-from fastnn.kernels.memory import element_size, read, read_integers, write_integer
+from fastnn.kernels.memory import element_size, read
 from fastnn.kernels.planes import Images, Sizes, Window, line_apart, phases, plane_of, reached
 from fastnn.kernels.pointwise import activate_planes
 from fastnn.kernels.results import put
 from fastnn.kernels.shared import tiled
 from fastnn.kernels.simd import LINE
-from fastnn.kernels.tiles import added, load, products, store, store_sums, tile
+from fastnn.kernels.tiles import store, tile
 
 Theta = tuple[int, int, int, int]
 Bias = tuple[int, int, int]
 
-# Rows of a tile, with the taps of a column and what they meet in 12 registers, which every CPU has; taps of a tile of sums.
-ROWS, TAPS = 8, 9
+ROWS = 8  # of a tile, with the taps of a column and what they meet in 12 registers, which every CPU has
 COPY_BYTES = 16 * 1024  # of a band: it stays in the first-level cache beside the output
 
 
@@ -42,23 +39,20 @@ def is_depthwise(sizes, window):
 
 
 @compiled
-def _layout(sizes, window, most, zero):
-    """The bytes of a copied row, of all rows with the same rest, and how many output rows a band has: at most `most`."""
+def _layout(sizes, window, zero):
+    """The bytes of a copied row, of all rows with the same rest, and how many output rows a band has."""
     H_out, W_out, size = sizes[5], sizes[6], element_size(zero)
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
     row = line_apart((W_out + (f_w - 1) * D_w // S_w + lanes(zero)) * size)
-    rows = max(1, min(most, (COPY_BYTES // (row * S_w) - (f_h - 1) * D_h) // S_h))
+    rows = max(1, (COPY_BYTES // (row * S_w) - (f_h - 1) * D_h) // S_h)
     rows = H_out if rows >= H_out else rows if rows < ROWS else rows // ROWS * ROWS
     return row, line_apart(((rows + ROWS - 1) * S_h + (f_h - 1) * D_h + 1) * row), rows
 
 
 @compiled
 def depthwise_bytes(sizes, window, zero):
-    """The scratch of each of the functions below: a band, a tile, and for dtheta its sums and the places of its taps."""
-    _, rest, _ = _layout(sizes, window, sizes[5], zero)
-    taps = -(-window[0] * window[1] // TAPS) * TAPS
-    tile_bytes = max(ROWS, taps) * lanes(zero) * element_size(zero)
-    return rest * window[3] + tile_bytes + 8 * taps + 2 * LINE
+    """The scratch of `depthwise`: a band, and a tile."""
+    return _layout(sizes, window, zero)[1] * window[3] + ROWS * lanes(zero) * element_size(zero) + 2 * LINE
 
 
 @compiled
@@ -121,7 +115,7 @@ def depthwise(
 ) -> None:
     """(15), (16) z = theta a + b for so many channels, and g of it."""
     (m, H_out, W_out), width = (sizes[0], sizes[5], sizes[6]), lanes(zero)
-    row, rest, rows = _layout(sizes, window, H_out, zero)
+    row, rest, rows = _layout(sizes, window, zero)
     copy = (-(-scratch // LINE) * LINE, row, rest)
     buffer = copy[0] + rest * window[3]
     for n in range(m):
@@ -187,58 +181,3 @@ def depthwise_image(
             backwards = (corner, theta[1], -phases_h * theta[2], -phases_w * theta[3])
             out = (da[0] + i * da[3] + j * da[4], da[1], da[2], S_h * da[3], S_w * da[4])
             depthwise(channels, turned, taps, dz, backwards, (0, 0, IDENTITY), out, scratch, zero)
-
-
-@tiled
-def depthwise_theta(
-    channels: int, sizes: Sizes, window: Window, image: Images, dz: Images, out: tuple[int, int], scratch: int, zero: float
-) -> None:
-    """(17) dtheta: out is its address and the step from one k to the next; its taps are neighbours."""
-    m, H_out, W_out, taps = sizes[0], sizes[5], sizes[6], window[0] * window[1]
-    vectors, step = -(-W_out // lanes(zero)), lanes(zero) * element_size(zero)
-    row, rest, rows = _layout(sizes, window, max(1, BLOCK // vectors), zero)
-    copy = (-(-scratch // LINE) * LINE, row, rest)
-    sums = copy[0] + rest * window[3]
-    table = sums + -(-taps // TAPS) * TAPS * step
-    _note_taps(table, window, copy, element_size(zero))
-    vector = tile(zero, 1, 1)
-    for k in range(channels):
-        for tap in range(-(-taps // TAPS) * TAPS):
-            store(vector, sums + tap * step, 0, 0, None)
-        for n in range(m):
-            source = (image[0] + n * image[1] + k * image[2], 0, 0, image[3], image[4])
-            for i in range(0, H_out, rows):
-                some, line = min(rows, H_out - i), dz[0] + n * dz[1] + k * dz[2] + i * W_out * element_size(zero)
-                _copy(source, sizes, window, i, some, copy, zero)
-                for tap in range(0, taps, TAPS):
-                    grid = (some, W_out, window[2] * row)
-                    _add_products(form(zero, 1, TAPS), table + 8 * tap, grid, line, copy[0], sums + tap * step)
-        for tap in range(taps):
-            store_sums(load(vector, sums + tap * step, 0, 0, None), out[0] + k * out[1] + tap * element_size(zero), 0, 0)
-
-
-@compiled
-def _note_taps(table, window, copy, size):
-    """Where each tap meets output cell (0, 0); behind the last tap is the last again."""
-    f_h, f_w, _, S_w, _, _, D_h, D_w = window
-    for number in range(-(-f_h * f_w // TAPS) * TAPS):
-        tap = min(number, f_h * f_w - 1)
-        r, column = tap // f_w, tap % f_w * D_w
-        write_integer(r * D_h * copy[1] + column % S_w * copy[2] + column // S_w * size, table + 8 * number)
-
-
-@compiled
-def _add_products(kind, table, grid, dz, copy, sums):
-    """The products of a band's dz with what TAPS taps meet, added to their vectors of sums."""
-    rows, columns, row = grid
-    zero, t = zero_of(kind), zeros(kind)
-    size, width, places = element_size(zero), lanes(zero), read_integers(table, vectors_of(kind))
-    total = t
-    for i in range(rows):
-        source, place = dz + i * columns * size, copy + i * row
-        for j in range(0, columns - width + 1, width):
-            total = products(total, source + j * size, 0, 0, places, place + j * size, None)
-        if columns % width != 0:
-            j = columns // width * width
-            total = products(total, source + j * size, 0, 0, places, place + j * size, columns - j)
-    store(added(total, load(t, sums, 0, 0, None)), sums, 0, 0, None)

@@ -78,13 +78,15 @@ class Code:
     def load_lanes(self, others: Any, address: Any, first: Any, behind: Any) -> Any:
         return self._load(others, self.pointer(address, self.t.vector), self._between(first, behind))
 
+    def bits(self, address: Any) -> Any:
+        """The bits of an int64 in memory, as a mask."""
+        number = self.builder.load(self.builder.inttoptr(address, POINTER), align=8)
+        lanes = ir.VectorType(ir.IntType(1), self.t.lanes)
+        return self.builder.bitcast(self.builder.trunc(number, ir.IntType(self.t.lanes)), lanes)
+
     def load_bits(self, address: Any, bits: Any) -> Any:
         """The lanes whose bits are 1 in an int64 in memory, the others 0."""
-        number = self.builder.load(self.builder.inttoptr(bits, POINTER), align=8)
-        mask = self.builder.bitcast(
-            self.builder.trunc(number, ir.IntType(self.t.lanes)), ir.VectorType(ir.IntType(1), self.t.lanes)
-        )
-        return self._load(self.t.zero_vector(), self.pointer(address, self.t.vector), mask)
+        return self._load(self.t.zero_vector(), self.pointer(address, self.t.vector), self.bits(bits))
 
     def _load(self, others: Any, place: Any, mask: Any) -> Any:
         i32 = ir.IntType(32)

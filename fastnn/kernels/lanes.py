@@ -8,6 +8,8 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     added_masked(t, address, masks)               the same in lanes whose bits are 1 in an int64 for each vector; one row
     load_apart(t, address, count)                 every other element, count of them: the others are not touched; one vector
     load_lanes_apart(t, address, first, behind)   every other element as load_lanes has all of them, else 0; one vector
+    load_halves(t, address, count)                of so many elements, two vectors at most, every other one -> row 0, those
+                                                  between -> row 1, else 0; one vector a row
     store_apart(t, address, count)                those lanes -> every other element; one row
     gathered(t, address, step, first, behind)     load_lanes with lane i at address + i * step
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
@@ -27,7 +29,7 @@ from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
-from fastnn.kernels.instructions import Code
+from fastnn.kernels.instructions import Code, indices
 from fastnn.kernels.simd import Tile, integer
 
 
@@ -101,6 +103,22 @@ def load_lanes_apart(typing_context, t, address, first, behind):
         return builder.insert_value(value, Code(builder, t).load_apart(address, behind, first), 0)
 
     return t(t, types.int64, types.int64, types.int64), generate
+
+
+@intrinsic
+def load_halves(typing_context, t, address, count):
+    def generate(context, builder, signature, args):
+        value, address, count = args
+        code, n, pair = Code(builder, t), t.lanes, []
+        for i in (0, n):
+            place, behind = builder.add(address, integer(i * t.size)), builder.sub(count, integer(i))
+            pair.append(code.load_lanes(t.zero_vector(), place, integer(0), behind))
+        for r in range(2):
+            half = builder.shuffle_vector(*pair, indices(list(range(r, 2 * n, 2))))
+            value = builder.insert_value(value, half, r)
+        return value
+
+    return t(t, types.int64, types.int64), generate
 
 
 @intrinsic
