@@ -16,6 +16,7 @@ from numba.core.imputils import impl_ret_new_ref
 from fastnn.kernels.private import is_known
 
 CODE = ir.IntType(32)
+SMALL = 100  # instructions, of which LLVM leaves a half
 FINE = CODE(0)  # every other code is an error's, as with Numba
 
 
@@ -92,6 +93,16 @@ def may_fail(function: Any) -> bool:
     """Whether it returns with another code somewhere."""
     ends = [block.terminator for block in function.blocks]
     return any(isinstance(end, ir.instructions.Ret) and end.operands[0] is not FINE for end in ends)
+
+
+def is_inlined(fndesc: Any, function: Any) -> bool:
+    """Whether it is better off in its callers: a call takes longer than what it does, or puts tiles in memory.
+
+    What is told by a type which tile or which function is meant has one caller.
+    """
+    if sum(len(block.instructions) for block in function.blocks) <= SMALL:
+        return True
+    return not all(kind == types.none or _is_plain(kind) for kind in (fndesc.restype, *fndesc.argtypes))
 
 
 def caller_of(fndesc: Any, library: Any) -> Any:

@@ -18,6 +18,8 @@ from numba.core.registry import cpu_target
 
 from fastnn.kernels.private import is_known
 
+INLINED = b"fastnn.inlined"  # what `Tiled` code does not call, but takes in
+
 
 class Whole(JITCodeLibrary):
     """Code that is optimised in one run, with all that it calls.
@@ -58,16 +60,30 @@ class Tiled(Whole):
 
     LLVM need not look for loops of which it could make vectors, nor write loops out several times, nor, with its higher
     levels, for what Numba counts in arrays. These took a half of its time for the engines, whose tiles are as fast without.
+    Nor need it go through each function before and behind its search for what to inline, which is said here (direct.py):
+    that took a half of what was left.
     """
 
     def _optimize_final_module(self) -> None:
         if not _is_new(self._codegen):
             super()._optimize_final_module()
             return
+        module = self._final_module
+        for function in module.functions:
+            if not function.is_declaration and any(INLINED in each for each in function.attributes):
+                function.add_function_attribute("alwaysinline")
         options = binding.create_pipeline_tuning_options(min(1, config.OPT))
         options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
         builder = binding.create_pass_builder(self._codegen._tm, options)
-        builder.getModulePassManager().run(self._final_module, builder)
+        passes = binding.create_new_module_pass_manager()
+        passes.add_always_inliner_pass()
+        passes.add_global_dead_code_eliminate_pass()
+        passes.add_post_order_function_attributes_pass()
+        passes.run(module, builder)
+        each_by_itself = builder.getFunctionPassManager()
+        for function in module.functions:
+            if not function.is_declaration:
+                each_by_itself.run(function, builder)
 
 
 class Part(Whole):

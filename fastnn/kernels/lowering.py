@@ -19,6 +19,7 @@ from numba.core.lowering import Lower
 
 from fastnn.kernels import direct, walks
 from fastnn.kernels.answers import Asked, are_int64
+from fastnn.kernels.linking import INLINED
 
 
 def is_counted(context: Any, kind: types.Type) -> bool:
@@ -126,6 +127,8 @@ class LeanLower(Lower):
     def lower_normal_function(self, fndesc: Any) -> None:
         super().lower_normal_function(fndesc)
         self.library.fails = direct.may_fail(self.function)
+        if self.is_direct and direct.is_inlined(fndesc, self.function):
+            set.add(self.function.attributes, f'"{INLINED.decode()}"')
 
     def lower_block(self, block: Any) -> None:
         """Numba prepares, for each statement, words for an error, and writes it out for whom it may concern."""

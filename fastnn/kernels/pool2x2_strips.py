@@ -12,7 +12,7 @@ Addresses are in bytes, as in tiles.py. Planes are the images of all samples and
 """
 
 from fastnn.kernels.forms import lanes
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lanes import load_lanes, store_lanes
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.shuffles import evens, first_half, odds, second_half
@@ -21,7 +21,7 @@ from fastnn.kernels.tiles import load, store, tile
 CHUNK = 8 * 1024  # bytes of rows of an image, which leave a first-level cache of 32 KB room for as many of da, and for dz
 
 
-@compiled
+@inlined
 def strip_of(W, j, rows, zero):
     """Windows j, j + 1, ... of one row, or of two where they fit: (beside, cells, windows, row).
 
