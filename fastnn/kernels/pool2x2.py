@@ -4,7 +4,7 @@ pool2x2_strips.py leads from memory to the windows and back. The cell that is a 
 the way back each cell is its window's dz, if the number is its own, or without an index if the comparisons say so.
 
 Beyond the second-level cache all this takes little longer than to copy the images (max backward of 128 x 6 x 24 x 24
-float32: 49 us beside 41 to 46), and stores past the caches longer still, as soon as somebody reads what they wrote.
+float32: 46 us beside 41 to 46), and stores past the caches longer still, as soon as somebody reads what they wrote.
 
 Addresses are in bytes, as in tiles.py. Numba frees an array after its last use, and an address is none: the caller keeps the
 arrays. Planes are the images of all samples and channels, one behind the other.
