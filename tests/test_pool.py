@@ -70,6 +70,23 @@ def test_windows_of_2x2(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_any_distance_from_a_to_da(dtype):
+    """Modulo 4 KB, by which the way back goes from the first windows to the last or the other way round."""
+    rng = np.random.default_rng(5)
+    for shape in ((1, 3, 6, 10), (2, 3, 5, 6), (1, 2, 8, 8), (3, 1, 6, 16), (1, 2, 7, 24), (1, 1, 64, 70)):
+        a = images(rng, shape, dtype)
+        dz = rng.integers(1, 9, (*shape[:2], shape[2] // 2, shape[3] // 2)).astype(dtype)
+        expected = reference.max_pool2d_dz_to_da(dz, a, 2)
+        memory = np.empty(3 * 4096 + 2 * a.nbytes, np.uint8)
+        for distance in (0, 16, 512, 1024, 2048, 4080):
+            begin = (a.ctypes.data + distance - memory.ctypes.data) % 4096
+            da = memory[begin : begin + a.nbytes].view(dtype).reshape(shape)
+            da[...] = 99
+            kernels.max_pool2d_dz_to_da(dz, a, 2, out=da)
+            np.testing.assert_array_equal(da, expected, err_msg=f"{shape} {distance}")
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_windows_of_3x3(dtype):
     """Rows of less than half a vector to several strips; two to four images at a time, and a rest; all kinds of padding."""
     rng = np.random.default_rng(4)

@@ -4,7 +4,7 @@ pool2x2_strips.py leads from memory to the windows and back. The cell that is a 
 the way back each cell is its window's dz, if the number is its own, or without an index if the comparisons say so.
 
 Beyond the second-level cache all this takes little longer than to copy the images (max backward of 128 x 6 x 24 x 24
-float32: 49 us beside 41 to 46), and stores past the caches longer still, as soon as somebody reads what they wrote.
+float32: 46 us beside 41 to 46), and stores past the caches longer still, as soon as somebody reads what they wrote.
 
 Addresses are in bytes, as in tiles.py. Numba frees an array after its last use, and an address is none: the caller keeps the
 arrays. Planes are the images of all samples and channels, one behind the other.
@@ -17,6 +17,7 @@ from fastnn.kernels.lanes import scaled
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read_integer, write_integer
 from fastnn.kernels.pool2x2_strips import (
+    against,
     by_rows,
     flat_vectors,
     joined,
@@ -97,7 +98,7 @@ def _joined(upper, lower, join, share):
 @compiled
 def _pool(how, places, sizes, share):
     done = _pool_flat(how, places, sizes, 1, share) + _pool_flat(how, places, sizes, 2, share)
-    by_rows(_pool_strip, how, places, sizes, done, share)
+    by_rows(_pool_strip, how, places, sizes, done, False, share)
 
 
 @compiled
@@ -137,7 +138,7 @@ def forward_max_index_nan(images: int, target: int, index: int, planes: int, H: 
 @compiled
 def _find(where, places, sizes, zero):
     done = _find_flat(where, places, sizes, 1, zero) + _find_flat(where, places, sizes, 2, zero)
-    by_rows(_find_strip, where, places, sizes, done, zero)
+    by_rows(_find_strip, where, places, sizes, done, False, zero)
 
 
 @compiled
@@ -202,8 +203,9 @@ def backward_max_nan(gradients: int, images: int, target: int, planes: int, H: i
 
 @compiled
 def _search(where, places, sizes, zero):
-    done = _search_flat(where, places, sizes, 1, zero) + _search_flat(where, places, sizes, 2, zero)
-    by_rows(_search_strip, where, places, sizes, done, zero)
+    down = against(places[1], places[2], sizes[2], zero)
+    done = _search_flat(where, places, sizes, 1, down, zero) + _search_flat(where, places, sizes, 2, down, zero)
+    by_rows(_search_strip, where, places, sizes, done, down, zero)
 
 
 @tiled
@@ -211,7 +213,7 @@ def backward_max_index(gradients: int, index: int, target: int, planes: int, H: 
     """(18) da: each dz goes to the cell of its window that has the number. Cells in no window are not written."""
     sizes, places = joined(planes, H, W), (gradients, index, target)
     done = _route_flat(places, sizes, 1, zero) + _route_flat(places, sizes, 2, zero)
-    by_rows(_route_strip, zero, places, sizes, done, zero)
+    by_rows(_route_strip, zero, places, sizes, done, False, zero)
 
 
 @compiled
@@ -241,13 +243,15 @@ def _put_strip(number, dz, window, cell, strip, zero):
 
 
 @compiled
-def _search_flat(where, places, sizes, parts, zero):
+def _search_flat(where, places, sizes, parts, down, zero):
     step, vectors, (dz, a, da, met) = element_size(zero) * lanes(zero), flat_vectors(sizes, parts, zero), places
-    for v in range(vectors):
-        upper, lower = read_flat(a + 4 * v * step, parts, zero)
+    window, on = ((vectors - 1) * step, -step) if down else (0, step)
+    for _ in range(vectors):
+        upper, lower = read_flat(a + 4 * window, parts, zero)
         nan_in(upper, lower, met)
-        upper, lower = _sent(load(tile(zero, 1, 1), dz + v * step, 0, 0, None), upper, lower, where, zero)
-        write_flat(upper, lower, da + 4 * v * step, parts, zero)
+        upper, lower = _sent(load(tile(zero, 1, 1), dz + window, 0, 0, None), upper, lower, where, zero)
+        write_flat(upper, lower, da + 4 * window, parts, zero)
+        window += on
     return vectors * lanes(zero)
 
 
@@ -290,7 +294,7 @@ def backward_avg(gradients: int, target: int, planes: int, H: int, W: int, share
     """(19) da = share dz in each cell of a window. Cells in no window are not written."""
     sizes, places = joined(planes, H, W), (gradients, target)
     done = _spread_flat(places, sizes, 1, share) + _spread_flat(places, sizes, 2, share)
-    by_rows(_spread_strip, share, places, sizes, done, share)
+    by_rows(_spread_strip, share, places, sizes, done, False, share)
 
 
 @compiled

@@ -19,6 +19,7 @@ from fastnn.kernels.shuffles import evens, first_half, odds, second_half
 from fastnn.kernels.tiles import load, store, tile
 
 CHUNK = 8 * 1024  # bytes of rows of an image, which leave a first-level cache of 32 KB room for as many of da, and for dz
+PAGE = 4096  # bytes
 
 
 @inlined
@@ -89,7 +90,19 @@ def write_flat(upper, lower, place, parts, zero):
 
 
 @compiled
-def by_rows(work, how, places, sizes, done, share):
+def against(a, da, W, zero):
+    """Whether to go from the last windows to the first, for who reads a and writes as much at da.
+
+    A load waits for a store before it whose address is the same modulo 4 KB: where da lies 16 to 600 bytes behind a in that,
+    such stores are still on their way when a is read there, and all takes up to a quarter longer. The other way round they
+    never meet. Rows of several strips take longer that way round.
+    """
+    behind = (da - a) % PAGE
+    return lanes(zero) >= W // 2 and 0 < behind < PAGE // 4
+
+
+@compiled
+def by_rows(work, how, places, sizes, done, down, share):
     """work(how, places, cell, window, strip, share) for each strip of window rows; `done` windows are so already.
 
     cell is the offset, in bytes, of a strip's first one, window the number of its first one. Strips of some rows follow one
@@ -103,16 +116,21 @@ def by_rows(work, how, places, sizes, done, share):
         for first in range(done // W_out, H_out, together):
             behind = min(first + together, H_out)
             for j in range(0, W_out, every):
-                i = first
-                if 2 * (W_out - j) <= every:
-                    while i + 1 < behind:
-                        cell, window = ((p * H + 2 * i) * W + 2 * j) * size, (p * H_out + i) * W_out + j
-                        work(how, places, cell, window, strip_of(W, j, 2, share), share)
-                        i += 2
-                while i < behind:
-                    cell, window = ((p * H + 2 * i) * W + 2 * j) * size, (p * H_out + i) * W_out + j
-                    work(how, places, cell, window, strip_of(W, j, 1, share), share)
-                    i += 1
+                pairs = (behind - first) // 2 if 2 * (W_out - j) <= every else 0
+                _down_rows(work, how, places, (p, j, first, 2, pairs), sizes, down, share)
+                rest = first + 2 * pairs
+                _down_rows(work, how, places, (p, j, rest, 1, behind - rest), sizes, down, share)
+
+
+@inlined
+def _down_rows(work, how, places, part, sizes, down, share):
+    """Of plane p a strip from window j on, in rows from `first` on, `rows` of them at a time, `count` times."""
+    (p, j, first, rows, count), (_, H, W), size = part, sizes, element_size(share)
+    strip = strip_of(W, j, rows, share)
+    i, step = (first + (count - 1) * rows, -rows) if down else (first, rows)
+    for _ in range(count):
+        work(how, places, ((p * H + 2 * i) * W + 2 * j) * size, (p * (H // 2) + i) * (W // 2) + j, strip, share)
+        i += step
 
 
 @compiled
