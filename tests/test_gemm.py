@@ -11,7 +11,7 @@ from numba import njit
 
 from fastnn.kernels import dense_dz_to_da, dense_dz_to_dtheta, dense_forward
 from fastnn.kernels.gemm import product
-from fastnn.kernels.product_ways import ACROSS, COPIED_DOTS, DIRECT, DOTS, PACKED, way_of
+from fastnn.kernels.product_ways import ACROSS, COPIED_DOTS, COPIED_ROWS, DIRECT, DOTS, PACKED, way_of
 from fastnn.kernels.simd import full_rows_of
 
 DTYPES = (np.float32, np.float64)
@@ -104,6 +104,8 @@ SHAPES = (
     (1101, 201, 1, "F", "C"),
     (45, 50, 70, "C", "C"),
     (45, 50, 70, "F", "C"),
+    (301, 19, 203, "C", "F"),
+    (101, 7, 1030, "F", "F"),
     (120, 300, 203, "C", "C"),
     (120, 300, 203, "F", "F"),
 )
@@ -130,7 +132,7 @@ def check_way(m, k, n, a_order, b_order, dtype, before):
 def test_every_way(before):
     """Which one a shape goes hangs on the CPU's vectors and registers; on each CPU all are gone."""
     ways = {check_way(*shape, dtype, before) for shape in SHAPES for dtype in DTYPES}
-    assert ways == {DOTS, COPIED_DOTS, ACROSS, DIRECT, PACKED}
+    assert ways == {DOTS, COPIED_DOTS, ACROSS, DIRECT, COPIED_ROWS, PACKED}
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 2), (5, 1)])

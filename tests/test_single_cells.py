@@ -24,6 +24,7 @@ LARGE = [
     setting(7, 500, 7, 7, 30),  # three blocks of channels
     setting(3, 400, 5, 29, 21),
     setting(9, 24, 6, 9, 40, groups=2),
+    setting(3, 32, 19, 20, 130),  # dtheta in several panels, whose lanes are channels
     setting(50, 9, 1, 3, 17),  # many samples in a panel
 ]
 
@@ -113,3 +114,14 @@ def test_when_it_is_taken_and_scratch(zero):
     assert not needed((32, 256, 256, 14, 14, 7, 7), (1, 1, 2, 2, 0, 0, 1, 1), zero)[0]
     assert not needed((32, 256, 256, 14, 14, 16, 16), (1, 1, 1, 1, 1, 1, 1, 1), zero)[0]
     assert not needed((32, 256, 256, 14, 14, 12, 12), (3, 3, 1, 1, 0, 0, 1, 1), zero)[0]
+
+
+@BOTH_DTYPES
+def test_dtheta_of_more_k_than_channels_has_the_bits_of_any_layout(dtype):
+    """(17) Its lanes are channels where an image's cells are neighbours, else k: the sums and their order are the same."""
+    rng = np.random.default_rng(5)
+    wide, dz = uniform(rng, (3, 32, 19, 40), dtype), uniform(rng, (3, 130, 19, 20), dtype)
+    a = wide[..., ::2]
+    dtheta = kernels.conv2d_dz_to_dtheta(a.copy(), dz, 1)
+    assert np.array_equal(kernels.conv2d_dz_to_dtheta(a, dz, 1), dtheta)
+    assert_near(dtheta, reference.conv2d_dz_to_dtheta(*map(np.float64, (a, dz)), 1), 3 * 19 * 20, dtype)

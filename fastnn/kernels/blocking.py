@@ -16,8 +16,19 @@ from fastnn.kernels.forms import form, full_rows, half_rows, lanes, zero_of, zer
 from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.layout import address, empty, in_use_until_here
 from fastnn.kernels.memory import element_size, read, write
-from fastnn.kernels.packing import pack_panels, pack_rows
-from fastnn.kernels.product_ways import ACROSS, ACROSS_COLUMNS, COPIED_DOTS, DIRECT, DOTS, HIGH, scratch_of, way_of
+from fastnn.kernels.packing import copy_columns, copy_turned, pack_panels, pack_rows
+from fastnn.kernels.product_ways import (
+    ACROSS,
+    ACROSS_COLUMNS,
+    COPIED_DOTS,
+    COPIED_ROWS,
+    DOTS,
+    HIGH,
+    PACKED,
+    copied_step,
+    scratch_of,
+    way_of,
+)
 from fastnn.kernels.shared import shared
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, prefetch_row, prefetch_row_to_read, rank_one, rank_one_kept, store
@@ -58,25 +69,20 @@ def _by_way(way: int, sizes: Sizes, left: Place, right: Place, start: Rows, targ
     if way == DOTS:
         dot_products(m, k, n, (a, a_row), (b, b_col), s, c, c_row, size, zero)
     elif way == COPIED_DOTS:
-        _copy_columns(k, n, right, scratch, zero)
-        dot_products(m, k, n, (a, a_row), (scratch, k * size), s, c, c_row, size, zero)
+        step = copied_step(k, zero) * size
+        copy_columns(k, n, right, scratch, step, zero)
+        dot_products(m, k, n, (a, a_row), (scratch, step), s, c, c_row, size, zero)
     elif way == ACROSS:
         _across(sizes, left, right, s, target, scratch, zero)
-    elif way == DIRECT:
+    elif way != PACKED:
+        if way == COPIED_ROWS:
+            copy_turned(b, b_col, k, n, scratch, zero)
+            b, b_row = scratch, n * size
         for i in range(0, m, rows):
             last, above, begin = min(rows, m - i) - 1, (a + i * a_row, a_row, a_col), s + i * s_row if s != 0 else 0
             _row_of_tiles(last, n, k, above, (b, b_row), (begin, s_row), (c + i * c_row, c_row), zero)
     else:
         _packed(sizes, left, right, start, target, scratch, zero)
-
-
-@compiled
-def _copy_columns(k, n, right, copy, zero):
-    """b's columns, contiguous, one behind the other."""
-    (b, b_row, b_col), size = right, element_size(zero)
-    for t in range(k):
-        for j in range(n):
-            write(read(zero, b + t * b_row + j * b_col), copy + (j * k + t) * size)
 
 
 @shared

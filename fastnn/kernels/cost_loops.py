@@ -86,9 +86,11 @@ def log_likelihoods(z, highest, totals, labels, y):
         if labels.size > 0:
             total += (z[n, labels[n]] - highest[n]) - log_total
         else:
+            top = highest[n]
             for i in range(z.shape[1]):
-                if y[n, i] != 0:
-                    total += y[n, i] * ((z[n, i] - highest[n]) - log_total)
+                weight = y[n, i]
+                term = weight * ((z[n, i] - top) - log_total)
+                total += term if weight != 0 else weight  # a branch would leave it without vectors
     return total
 
 

@@ -33,9 +33,13 @@ def dot_products(m: int, k: int, n: int, x: Rows, y: Rows, s: int, c: int, c_row
         for i in range(m):
             _column(n, k, y, x[0] + i * x[1], s, size, c + i * c_row, c_col, zero)
     elif n <= m:
+        alone = n - 1 if n % VECTORS == 1 else n
         for i in range(0, m, full_rows(zero)):
-            for j in range(0, n, VECTORS):
+            for j in range(0, alone, VECTORS):
                 _corner(i, j, m, k, n, x, y, s, c, c_row, c_col, zero)
+            if alone < n:
+                rows, above, corner = min(full_rows(zero), m - i), (x[0] + i * x[1], x[1]), c + i * c_row + alone * c_col
+                _column(rows, k, above, y[0] + alone * y[1], s + alone * size if s != 0 else 0, 0, corner, c_row, zero)
     else:
         for j in range(0, n, VECTORS):
             for i in range(0, m, full_rows(zero)):

@@ -3,6 +3,7 @@
 from fastnn.kernels.forms import full_rows, lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size, read, write
+from fastnn.kernels.shared import tiled
 from fastnn.kernels.shuffles import transposed
 from fastnn.kernels.simd import VECTORS
 from fastnn.kernels.tiles import load, store, tile
@@ -68,3 +69,24 @@ def pack_rows(a, a_row, a_col, m, k, packed, part, zero):
                 for t in range(k):
                     write(read(zero, source + r * a_row + t * a_col), target + r * step + t * size)
     return step, size
+
+
+@compiled
+def copy_columns(k, n, right, copy, step, zero):
+    """b's columns, contiguous, `step` bytes apart."""
+    (b, b_row, b_col), size = right, element_size(zero)
+    for t in range(k):
+        for j in range(n):
+            write(read(zero, b + t * b_row + j * b_col), copy + j * step + t * size)
+
+
+@tiled
+def copy_turned(b: int, b_col: int, k: int, n: int, copy: int, zero: float) -> None:
+    """n contiguous columns of k elements -> k contiguous rows of n."""
+    size, width, square = element_size(zero), lanes(zero), tile(zero, lanes(zero), 1)
+    for j in range(0, n, width):
+        columns = min(width, n - j)
+        for t in range(0, k, width):
+            rows, source = min(width, k - t), b + j * b_col + t * size
+            turned = transposed(load(square, source, b_col, columns - 1, rows))
+            store(turned, copy + (t * n + j) * size, n * size, rows - 1, columns)
