@@ -6,8 +6,8 @@ Of a channel's cells those that leave the same rest by S are a plane. Tuples as 
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lanes import gathered, load_halves, load_lanes
-from fastnn.kernels.memory import ask_to_read, element_size, read_integer, read_integers, write_integer
+from fastnn.kernels.lanes import load_halves, load_lanes
+from fastnn.kernels.memory import ask_to_read, element_size, read, read_integer, read_integers, write, write_integer
 from fastnn.kernels.simd import LINE
 from fastnn.kernels.tiles import store, tile
 
@@ -131,8 +131,10 @@ def _copy(rows, source, target, length, zero):
                 store(load_lanes(vector, cell, 0, count - j), place, 0, 0, None)
                 cell, place = cell + row, place + length * size
         else:
-            while place < behind:
-                store(gathered(vector, cell, step, 0, count - j), place, 0, 0, None)
+            while place < behind:  # a gather takes longer
+                store(vector, place, 0, 0, None)
+                for i in range(min(width, count - j)):
+                    write(read(zero, cell + i * step), place + i * size)
                 cell, place = cell + row, place + length * size
 
 
