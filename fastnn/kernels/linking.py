@@ -68,14 +68,16 @@ class Tiled(Whole):
         if not _is_new(self._codegen):
             super()._optimize_final_module()
             return
-        module = self._final_module
-        for function in module.functions:
-            if not function.is_declaration and any(INLINED in each for each in function.attributes):
-                function.add_function_attribute("alwaysinline")
         options = binding.create_pipeline_tuning_options(min(1, config.OPT))
         options.loop_vectorization = options.slp_vectorization = options.loop_unrolling = False
         builder = binding.create_pass_builder(self._codegen._tm, options)
-        passes = binding.create_new_module_pass_manager()
+        passes, module = binding.create_new_module_pass_manager(), self._final_module
+        if not hasattr(passes, "add_always_inliner_pass"):  # of older Numbas
+            builder.getModulePassManager().run(module, builder)
+            return
+        for function in module.functions:
+            if not function.is_declaration and any(INLINED in each for each in function.attributes):
+                function.add_function_attribute("alwaysinline")
         passes.add_always_inliner_pass()
         passes.add_global_dead_code_eliminate_pass()
         passes.add_post_order_function_attributes_pass()
