@@ -1,10 +1,7 @@
 """Pooling by windows of 2 x 2 that neither overlap nor meet padding: a vector of windows at a time, and each cell once.
 
-pool2x2_strips.py leads from memory to the windows and back. The cell that is a window's largest has a number, 2 r + s; on
-the way back each cell is its window's dz, if the number is its own, or without an index if the comparisons say so.
-
-Beyond the second-level cache all this takes little longer than to copy the images (max backward of 128 x 6 x 24 x 24
-float32: 46 us beside 41 to 46), and stores past the caches longer still, as soon as somebody reads what they wrote.
+pool2x2_strips.py leads from memory to the windows and back; pool2x2_back.py is the way back. The cell that is a window's
+largest has a number, 2 r + s.
 
 Addresses are in bytes, as in tiles.py. Numba frees an array after its last use, and an address is none: the caller keeps the
 arrays. Planes are the images of all samples and channels, one behind the other.
@@ -12,27 +9,16 @@ arrays. Planes are the images of all samples and channels, one behind the other.
 
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
-from fastnn.kernels.lane_bytes import numbered, where_numbers
+from fastnn.kernels.lane_bytes import numbered
 from fastnn.kernels.lanes import scaled
 from fastnn.kernels.layout import on_stack
 from fastnn.kernels.memory import element_size, read_integer, write_integer
-from fastnn.kernels.pool2x2_strips import (
-    against,
-    by_rows,
-    flat_vectors,
-    joined,
-    read_flat,
-    read_row,
-    read_windows,
-    write_flat,
-    write_row,
-    write_windows,
-)
+from fastnn.kernels.pool2x2_strips import by_rows, flat_vectors, joined, read_flat, read_row, window_cells, write_windows
 from fastnn.kernels.pool_order import above, larger, nan_in, where_above_of, where_larger_of
 from fastnn.kernels.pool_windows import total
 from fastnn.kernels.shared import tiled
-from fastnn.kernels.shuffles import collected, dealt, first_half, high_pairs, lefts, low_pairs, rights, second_half
-from fastnn.kernels.tiles import load, store, tile
+from fastnn.kernels.shuffles import collected, lefts, rights
+from fastnn.kernels.tiles import store
 
 
 @compiled
@@ -45,9 +31,6 @@ def fits(f, S, P):
 def covers(f, S, P, H, W):
     """Whether the windows are of this kind and all cells of the image are in one."""
     return fits(f, S, P) and H % 2 == 0 and W % 2 == 0
-
-
-# Forward -------------------------------------------------------------------------------------------------------------
 
 
 @tiled
@@ -167,155 +150,9 @@ def _find_flat(where, places, sizes, parts, zero):
 @compiled
 def _found(upper, lower, where, zero):
     """Of a vector of windows the largest cell, the first one where several are, and its number."""
-    size, (first, second, third, fourth) = element_size(zero), _cells(upper, lower)
+    size, (first, second, third, fourth) = element_size(zero), window_cells(upper, lower)
     above, below = where(first, second, second, first), where(third, fourth, fourth, third)
     in_above = where(first, second, numbered(first, 1), numbered(first, 0))
     in_below = where(third, fourth, numbered(first, 3), numbered(first, 2))
     number, best = where(above, below, in_below, in_above), where(above, below, below, above)
     return collected(best, size), collected(number, size)
-
-
-@compiled
-def _cells(upper, lower):
-    """The first, second, third and fourth cells of a vector of windows, in the order of `dealt`."""
-    return lefts(upper[0], upper[1]), rights(upper[0], upper[1]), lefts(lower[0], lower[1]), rights(lower[0], lower[1])
-
-
-# Backward ------------------------------------------------------------------------------------------------------------
-
-
-@tiled
-def backward_max(gradients: int, images: int, target: int, planes: int, H: int, W: int, zero: float) -> None:
-    """(18) da: each dz goes to the first of the largest cells of its window. Cells in no window are not written."""
-    met = on_stack(1, 0.0)
-    write_integer(0, met)
-    _search(where_above_of, (gradients, images, target, met), joined(planes, H, W), zero)
-    if read_integer(met) != 0:
-        backward_max_nan(gradients, images, target, planes, H, W, zero)
-
-
-@tiled
-def backward_max_nan(gradients: int, images: int, target: int, planes: int, H: int, W: int, zero: float) -> None:
-    """The same for images with NaN."""
-    unread = on_stack(1, 0.0)
-    _search(where_larger_of, (gradients, images, target, unread), joined(planes, H, W), zero)
-
-
-@compiled
-def _search(where, places, sizes, zero):
-    down = against(places[1], places[2], sizes[2], zero)
-    done = _search_flat(where, places, sizes, 1, down, zero) + _search_flat(where, places, sizes, 2, down, zero)
-    by_rows(_search_strip, where, places, sizes, done, down, zero)
-
-
-@tiled
-def backward_max_index(gradients: int, index: int, target: int, planes: int, H: int, W: int, zero: float) -> None:
-    """(18) da: each dz goes to the cell of its window that has the number. Cells in no window are not written."""
-    sizes, places = joined(planes, H, W), (gradients, index, target)
-    done = _route_flat(places, sizes, 1, zero) + _route_flat(places, sizes, 2, zero)
-    by_rows(_route_strip, zero, places, sizes, done, False, zero)
-
-
-@compiled
-def _search_strip(where, places, cell, window, strip, zero):
-    (dz, a, da, met), row = places, strip[3]
-    amount = read_windows(tile(zero, 1, 1), dz, window, strip, element_size(zero))
-    upper, lower = read_row(a + cell, strip, zero), read_row(a + cell + row, strip, zero)
-    nan_in(upper, lower, met)
-    upper, lower = _sent(amount, upper, lower, where, zero)
-    write_row(upper, da + cell, strip)
-    write_row(lower, da + cell + row, strip)
-
-
-@compiled
-def _route_strip(_, places, cell, window, strip, zero):
-    dz, index, da = places
-    number = read_windows(numbered(tile(zero, 1, 1), 0), index, window, strip, 1)
-    _put_strip(number, dz, window, da + cell, strip, zero)
-
-
-@compiled
-def _put_strip(number, dz, window, cell, strip, zero):
-    amount = read_windows(tile(zero, 1, 1), dz, window, strip, element_size(zero))
-    upper, lower = _routed(amount, number, zero)
-    write_row(upper, cell, strip)
-    write_row(lower, cell + strip[3], strip)
-
-
-@compiled
-def _search_flat(where, places, sizes, parts, down, zero):
-    step, vectors, (dz, a, da, met) = element_size(zero) * lanes(zero), flat_vectors(sizes, parts, zero), places
-    window, on = ((vectors - 1) * step, -step) if down else (0, step)
-    for _ in range(vectors):
-        upper, lower = read_flat(a + 4 * window, parts, zero)
-        nan_in(upper, lower, met)
-        upper, lower = _sent(load(tile(zero, 1, 1), dz + window, 0, 0, None), upper, lower, where, zero)
-        write_flat(upper, lower, da + 4 * window, parts, zero)
-        window += on
-    return vectors * lanes(zero)
-
-
-@compiled
-def _sent(amount, upper, lower, where, zero):
-    """(18) da of a vector of windows: the amount in the first of the largest cells, 0 in the others."""
-    nothing, amount = tile(zero, 1, 1), dealt(amount, element_size(zero))
-    first, second, third, fourth = _cells(upper, lower)
-    above, below = where(first, second, second, first), where(third, fourth, fourth, third)
-    up, down = where(above, below, nothing, amount), where(above, below, amount, nothing)
-    left, right = where(first, second, nothing, up), where(first, second, up, nothing)
-    upper = low_pairs(left, right), high_pairs(left, right)
-    left, right = where(third, fourth, nothing, down), where(third, fourth, down, nothing)
-    return upper, (low_pairs(left, right), high_pairs(left, right))
-
-
-@compiled
-def _route_flat(places, sizes, parts, zero):
-    every, vectors, (dz, index, da), t = lanes(zero), flat_vectors(sizes, parts, zero), places, tile(zero, 1, 1)
-    step = element_size(zero) * every
-    for v in range(vectors):
-        number = load(numbered(t, 0), index + v * every, 0, 0, None)
-        upper, lower = _routed(load(t, dz + v * step, 0, 0, None), number, zero)
-        write_flat(upper, lower, da + 4 * v * step, parts, zero)
-    return vectors * every
-
-
-@compiled
-def _routed(amount, number, zero):
-    """(18) da of a vector of windows: the amount in the cell that has the number, 0 in the others."""
-    every = lanes(zero)
-    low, high = first_half(amount, amount, every), second_half(amount, amount, every)
-    left, right = first_half(number, number, every), second_half(number, number, every)
-    upper = where_numbers(left, 0, 1, low), where_numbers(right, 0, 1, high)
-    return upper, (where_numbers(left, 2, 3, low), where_numbers(right, 2, 3, high))
-
-
-@tiled
-def backward_avg(gradients: int, target: int, planes: int, H: int, W: int, share: float) -> None:
-    """(19) da = share dz in each cell of a window. Cells in no window are not written."""
-    sizes, places = joined(planes, H, W), (gradients, target)
-    done = _spread_flat(places, sizes, 1, share) + _spread_flat(places, sizes, 2, share)
-    by_rows(_spread_strip, share, places, sizes, done, False, share)
-
-
-@compiled
-def _spread_strip(_, places, cell, window, strip, share):
-    amount = scaled(read_windows(tile(share, 1, 1), places[0], window, strip, element_size(share)), share)
-    row = _both(amount, share)
-    write_row(row, places[1] + cell, strip)
-    write_row(row, places[1] + cell + strip[3], strip)
-
-
-@compiled
-def _spread_flat(places, sizes, parts, share):
-    step, vectors, (dz, da) = element_size(share) * lanes(share), flat_vectors(sizes, parts, share), places
-    for v in range(vectors):
-        row = _both(scaled(load(tile(share, 1, 1), dz + v * step, 0, 0, None), share), share)
-        write_flat(row, row, da + 4 * v * step, parts, share)
-    return vectors * lanes(share)
-
-
-@compiled
-def _both(amount, share):
-    """A row of the image that has a window's amount in both of its cells."""
-    every = lanes(share)
-    return first_half(amount, amount, every), second_half(amount, amount, every)

@@ -15,7 +15,7 @@ from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled, inlined
 from fastnn.kernels.lanes import load_lanes, store_lanes
 from fastnn.kernels.memory import element_size
-from fastnn.kernels.shuffles import evens, first_half, odds, second_half
+from fastnn.kernels.shuffles import evens, first_half, lefts, odds, rights, second_half
 from fastnn.kernels.tiles import load, store, tile
 
 CHUNK = 8 * 1024  # bytes of rows of an image, which leave a first-level cache of 32 KB room for as many of da, and for dz
@@ -131,6 +131,12 @@ def _down_rows(work, how, places, part, sizes, down, share):
     for _ in range(count):
         work(how, places, ((p * H + 2 * i) * W + 2 * j) * size, (p * (H // 2) + i) * (W // 2) + j, strip, share)
         i += step
+
+
+@compiled
+def window_cells(upper, lower):
+    """The first, second, third and fourth cells of a vector of windows, in the order of `dealt`."""
+    return lefts(upper[0], upper[1]), rights(upper[0], upper[1]), lefts(lower[0], lower[1]), rights(lower[0], lower[1])
 
 
 @compiled

@@ -6,7 +6,7 @@ sizes are (planes, H, W, H', W'), where the planes of all samples and channels a
 
 import numpy as np
 
-from fastnn.kernels import pool2x2, pool3x3, pool3x3_back
+from fastnn.kernels import pool2x2, pool2x2_back, pool3x3, pool3x3_back
 from fastnn.kernels.forms import lanes
 from fastnn.kernels.jit import compiled
 from fastnn.kernels.layout import address, at, bytes_at, empty, in_use_until_here, rows_at
@@ -68,7 +68,7 @@ def max_back_at(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero: 
     if pool2x2.fits(f, S, P):
         if not pool2x2.covers(f, S, P, H, W):
             clear(da, planes * H * W, zero)
-        pool2x2.backward_max(dz, a, da, planes, H, W, zero)
+        pool2x2_back.backward_max(dz, a, da, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
         pool3x3_back.backward_max(dz, a, da, sizes, P, at(a, 0, zero).dtype.type(-np.inf))
     else:
@@ -158,7 +158,7 @@ def max_index_back_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windo
     if pool2x2.fits(f, S, P):
         if not pool2x2.covers(f, S, P, H, W):
             clear(da, planes * H * W, zero)
-        pool2x2.backward_max_index(dz, index, da, planes, H, W, zero)
+        pool2x2_back.backward_max_index(dz, index, da, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
         pool3x3_back.backward_max_index(dz, index, da, sizes, P, zero)
     else:
@@ -210,7 +210,7 @@ def avg_back_at(dz: int, da: int, sizes: Sizes, windows: Windows, zero: float) -
     (f, S, P), (planes, H, W, _, _) = pairs(windows), sizes
     share = at(da, 0, zero).dtype.type(1 / (f[0] * f[1]))
     if pool2x2.covers(f, S, P, H, W):
-        pool2x2.backward_avg(dz, da, planes, H, W, share)
+        pool2x2_back.backward_avg(dz, da, planes, H, W, share)
     elif pool3x3.fits(f, S, P, zero):
         pool3x3_back.backward_avg(dz, da, sizes, P, share)
     elif S[1] <= 2:

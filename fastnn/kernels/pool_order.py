@@ -1,8 +1,8 @@
 """Which of a window's cells is the largest: NaN counts as that, and comparisons that know it are twice as many instructions.
 
 So the ways through windows of 2 x 2 compare as if there were none, look for some beside it, and where they met one a second
-function does all again, by the comparisons that know it; it is compiled where that happens first. Those through windows of
-3 x 3 ask once a row of windows: the same there took up to a sixth longer on the way back, by what LLVM made of its registers.
+function does all again, by the comparisons that know it; it is compiled where that happens first. Windows of 3 x 3 are asked
+a row at a time: the same there took up to a sixth longer on the way back, by what LLVM made of its registers.
 """
 
 from fastnn.kernels.jit import compiled, inlined
