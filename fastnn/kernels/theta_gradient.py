@@ -2,7 +2,7 @@
 
     by lanes   (theta_lanes.py) where k or taps are few: lanes are output cells, both sides are vectors, and each (k, t)
                keeps a vector of partial sums in scratch, whose lanes are added up once, at the end
-    by rows    (theta_rows.py) else: lanes are k
+    by rows    (theta_rows.py) else: lanes are k; theta_cells.py for windows of one cell
 
 Tuples as in planes.py, and
     dz     address, and the steps from one sample and k to the next; cells of an image are neighbours
@@ -16,6 +16,7 @@ from fastnn.kernels.jit import compiled
 from fastnn.kernels.memory import element_size
 from fastnn.kernels.planes import Sizes, Window
 from fastnn.kernels.shared import shared, tiled
+from fastnn.kernels.theta_cells import takes_cells, theta_of_cells
 from fastnn.kernels.theta_lanes import cycles_by_lanes, lanes_bytes, sums_of_lanes, theta_by_lanes
 from fastnn.kernels.theta_rows import Gradients, cycles_by_rows, rows_bytes, theta_by_rows
 from fastnn.kernels.tiles import added, load, store_sums, tile
@@ -52,6 +53,8 @@ def theta_gradient(algorithm, sizes, window, image, dz, out, scratch, zero):
     """All samples of one group."""
     if with_way(algorithm, sizes, window, zero) & BY_LANES != 0:
         theta_by_lanes(sizes, window, image, dz, out, scratch, zero)
+    elif takes_cells(sizes, window, image, zero):
+        theta_of_cells(sizes, window, image, dz, out, scratch, zero)
     else:
         theta_by_rows(sizes, window, image, dz, out, scratch, zero)
 

@@ -2,15 +2,14 @@
 
 A panel of dz, some k and CELLS output cells at most, is packed transposed, and all taps go by it while it stays near. They
 are read from the image where it is, one element for each row of the tile, along the rows of the output. Only where there is
-padding, or cells of a row are not neighbours, it is copied first. For windows of one cell both sides are alike, and what is
-packed is the image, where that takes less (`_is_turned`): 16 channels and 96 k took half as long again. The sums, and their
-order, are the same. Tuples as in theta_gradient.py, and
+padding, or cells of a row are not neighbours, it is copied first. Windows of one cell have a way of their own, in
+theta_cells.py. Tuples as in theta_gradient.py, and
     cells   address of what the first tap meets, and the steps in the image from one sample, row and cell of dz to the next
     counts  samples, K, taps, H', W'
     room    addresses in scratch: sums, panel, the places of a tile's rows, runs, offsets of taps, the copy
     sums    address, step from tap to tap
-    soon    address of dz that is packed next, the step from k to k, how many k, and the bytes of each; what the first tap
-            meets next, or 0 unless that are neighbours
+    soon    address of dz that is packed next, the step from k to k, how many k, and the bytes of each; what the first tap of
+            the next panel meets, or 0 where it is not met by the last k, or its cells are no neighbours
 """
 
 from fastnn.kernels.filling import part_of_row
@@ -49,7 +48,7 @@ def copied_part(sizes, window, zero):
 
 
 @compiled
-def _layout(scratch, sizes, window, zero):
+def layout(scratch, sizes, window, zero):
     """`room`, and the end of it."""
     _, C, K, _, _, _, _ = sizes
     vector, taps = lanes(zero) * element_size(zero), C * window[0] * window[1]
@@ -65,10 +64,10 @@ def _layout(scratch, sizes, window, zero):
 
 @compiled
 def rows_bytes(sizes, window, zero):
-    """The scratch of `theta_by_rows`, whatever the image's layout: it grows with dtheta, not with m."""
-    most = _layout(0, sizes, window, zero)[6]
-    if _is_turned(sizes, window, zero):
-        most = max(most, _layout(0, _turned(sizes), window, zero)[6])
+    """The scratch of this way and of theta_cells.py's, whatever the image's layout: it grows with dtheta, not with m."""
+    most = layout(0, sizes, window, zero)[6]
+    if is_turned(sizes, window, zero):
+        most = max(most, layout(0, turned(sizes), window, zero)[6])
     return most + LINE
 
 
@@ -79,42 +78,43 @@ def _cycles(K, taps, zero):
 
 
 @compiled
-def _turned(sizes):
+def turned(sizes):
     """C and K have changed places."""
     return sizes[0], sizes[2], sizes[1], sizes[3], sizes[4], sizes[5], sizes[6]
 
 
 @compiled
-def _is_turned(sizes, window, zero):
-    """Whether lanes are channels, and rows k, if the cells of an image are neighbours."""
+def are_single(sizes, window):
+    """Whether windows are single cells, and each is met by one."""
     f_h, f_w, S_h, S_w, P_h, P_w, _, _ = window
-    alike = f_h * f_w * S_h * S_w == 1 and P_h == 0 and P_w == 0 and sizes[3] == sizes[5] and sizes[4] == sizes[6]
-    return alike and _cycles(sizes[1], sizes[2], zero) < _cycles(sizes[2], sizes[1], zero)
+    return f_h * f_w * S_h * S_w == 1 and P_h == 0 and P_w == 0 and sizes[3] == sizes[5] and sizes[4] == sizes[6]
+
+
+@compiled
+def is_turned(sizes, window, zero):
+    """Whether lanes are channels, and rows k, if the cells of an image are neighbours."""
+    return are_single(sizes, window) and _cycles(sizes[1], sizes[2], zero) < _cycles(sizes[2], sizes[1], zero)
 
 
 @compiled
 def cycles_by_rows(sizes, window, zero):
     """Of a vector of cells."""
     cycles = _cycles(sizes[2], sizes[1] * window[0] * window[1], zero)
-    return _cycles(sizes[1], sizes[2], zero) if _is_turned(sizes, window, zero) else cycles
+    return _cycles(sizes[1], sizes[2], zero) if is_turned(sizes, window, zero) else cycles
 
 
 @tiled
 def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Rows, scratch: int, zero: float) -> None:
     """All samples of one group."""
-    size, width, line = element_size(zero), lanes(zero), sizes[4] * element_size(zero)
-    turned = image[4] == size and image[3] == line and _is_turned(sizes, window, zero)
-    if turned:
-        sizes, image, dz = _turned(sizes), (dz[0], dz[1], dz[2], line, size), (image[0], image[1], image[2])
+    size, width = element_size(zero), lanes(zero)
     m, C, K, _, _, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
-    room, row = _layout(scratch, sizes, window, zero), -(-K // width) * width * size
+    room, row = layout(scratch, sizes, window, zero), -(-K // width) * width * size
     samples, rows, step_c, step_h = copied_part(sizes, window, zero)
     source, copies = (room[5], C * step_c, step_c, step_h, size), P_h != 0 or P_w != 0 or image[4] != size
     if not copies:
         samples, rows, source = max(1, m), H_out, image
-    for place in range(room[0], room[1], width * size):
-        store(tile(zero, 1, 1), place, 0, 0, None)
+    clear(room, zero)
     if copies:
         for place in range(room[5], room[6], width * size):
             store(tile(zero, 1, 1), place, 0, 0, min(width, (room[6] - place) // size))
@@ -131,11 +131,15 @@ def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, ou
                 _copy((many, C, sizes[3], sizes[4], some, W_out), part, window, i, source, zero)
             cells = (source[0], source[1], S_h * source[3], S_w * source[4])
             gradients = (dz[0] + n * dz[1] + i * W_out * size, dz[1], dz[2])
-            _add(cells, (many, K, C * f_h * f_w, some, W_out), gradients, (room[0], row), room, zero)
-    if turned:
-        _put(K, C, (room[0], row), out, zero)
-    else:
-        sums_by_rows(K, C * f_h * f_w, (room[0], row), out, zero)
+            add(_add_columns, cells, (many, K, C * f_h * f_w, some, W_out), gradients, (room[0], row), room, zero)
+    sums_by_rows(K, C * f_h * f_w, (room[0], row), out, zero)
+
+
+@compiled
+def clear(room, zero):
+    """Set the sums to 0."""
+    for place in range(room[0], room[1], lanes(zero) * element_size(zero)):
+        store(tile(zero, 1, 1), place, 0, 0, None)
 
 
 @compiled
@@ -166,7 +170,7 @@ def columns_of(K, width):
 
 
 @compiled
-def _add(cells, counts, dz, sums, room, zero):
+def add(add_columns, cells, counts, dz, sums, room, zero):
     """The sums of a part, panel by panel: of whole images, or of about as much of one each time."""
     m, K, taps, H_out, W_out = counts
     each, size, width = max(1, H_out * W_out), element_size(zero), lanes(zero)
@@ -186,31 +190,37 @@ def _add(cells, counts, dz, sums, room, zero):
             ahead = dz[0] + cell // each * dz[1] + row_k * dz[2] + cell % each * size
             beyond = cells[0] + cell // each * cells[1] + cell % each * size if k == K and asks and cell > p else 0
             soon = (ahead, dz[2], columns_of(K - row_k, width), count * size, beyond)
-            if columns > 2 * width:
-                _add_wide(lines, taps, corner, room, soon, zero)
-            elif columns > width:
-                _add_tall(lines, taps, corner, room, soon, zero)
-            else:
-                _add_narrow(lines, taps, corner, room, soon, zero)
+            add_columns(columns, lines, taps, corner, room, soon, zero)
         p += count
+
+
+@compiled
+def _add_columns(columns, lines, taps, sums, room, soon, zero):
+    """A panel of so many k, by the tile that is as wide."""
+    if columns > 2 * lanes(zero):
+        _add_wide(lines, taps, sums, room, soon, zero)
+    elif columns > lanes(zero):
+        _add_tall(lines, taps, sums, room, soon, zero)
+    else:
+        _add_narrow(lines, taps, sums, room, soon, zero)
 
 
 # Each tile by itself, so that a network has only those compiled that it runs.
 @tiled
 def _add_wide(lines: Lines, taps: int, sums: Rows, room: Room, soon: Ahead, zero: float) -> None:
     low = form(zero, half_rows(zero), VECTORS)
-    _add_panel(form(zero, full_rows(zero), VECTORS), low, lines, taps, sums, room, soon)
+    add_panel(_add_tile, form(zero, full_rows(zero), VECTORS), low, lines, taps, sums, room, soon)
 
 
 @tiled
 def _add_tall(lines: Lines, taps: int, sums: Rows, room: Room, soon: Ahead, zero: float) -> None:
-    _add_panel(tall_form(zero), form(zero, half_rows(zero), 2), lines, taps, sums, room, soon)
+    add_panel(_add_tile, tall_form(zero), form(zero, half_rows(zero), 2), lines, taps, sums, room, soon)
 
 
 @tiled
 def _add_narrow(lines: Lines, taps: int, sums: Rows, room: Room, soon: Ahead, zero: float) -> None:
     narrow = form(zero, full_rows(zero), 1)
-    _add_panel(narrow, narrow, lines, taps, sums, room, soon)
+    add_panel(_add_tile, narrow, narrow, lines, taps, sums, room, soon)
 
 
 @compiled
@@ -238,9 +248,10 @@ def _runs(cells, shape, block, table):
 
 
 @compiled
-def _add_panel(kind, low, lines, taps, sums, room, soon):
-    """All taps with the k of a panel. Tiles ask for what is packed next, which comes from far away: without, windows of one
-    cell took 1 to 2 hundredths longer, 256 channels of 14 x 14 cells. What few taps are left take lower tiles.
+def add_panel(add_tile, kind, low, lines, taps, sums, room, soon):
+    """All taps with the k of a panel, a tile of them by each `add_tile`. Tiles ask for what is packed next, which comes from
+    far away: without, windows of one cell took 1 to 2 hundredths longer, 256 channels of 14 x 14 cells. What few taps are
+    left take lower tiles.
     """
     (ahead, step, asked, length, beyond), tap = soon, 0
     share = -(-asked // -(-taps // rows_of(kind)))
@@ -250,15 +261,15 @@ def _add_panel(kind, low, lines, taps, sums, room, soon):
                 ask_to_read(ahead + x)
             ahead, asked = ahead + step, asked - 1
         if taps - tap > rows_of(kind) - rows_of(low):
-            _add_rows(kind, tap, lines, taps, sums, room, beyond)
+            _add_rows(add_tile, kind, tap, lines, taps, sums, room, beyond)
             tap += rows_of(kind)
         else:
-            _add_rows(low, tap, lines, taps, sums, room, beyond)
+            _add_rows(add_tile, low, tap, lines, taps, sums, room, beyond)
             tap += rows_of(low)
 
 
 @inlined
-def _add_rows(kind, tap, lines, taps, sums, room, beyond):
+def _add_rows(add_tile, kind, tap, lines, taps, sums, room, beyond):
     """As many taps as a tile has rows; those behind the last are the last again."""
     places, last = room[4] + 8 * tap, min(rows_of(kind), taps - tap) - 1
     if last < rows_of(kind) - 1:
@@ -266,30 +277,18 @@ def _add_rows(kind, tap, lines, taps, sums, room, beyond):
             write_integer(read_integer(room[4] + 8 * (tap + min(r, last))), room[2] + 8 * r)
         places = room[2]
     target = (sums[0] + tap * sums[1], sums[1], last)
-    _add_tile(kind, read_integers(places, rows_of(kind)), lines, (room[1], room[3]), target, (beyond, places))
+    add_tile(kind, read_integers(places, rows_of(kind)), lines, (room[1], room[3]), target, (beyond, places))
 
 
 @compiled
-def _add_tile(kind, places, lines, block, target, later):
-    """One tile over the cells of a panel. Of windows of one cell it asks for what its taps meet next, a line of each amid as
-    many products: without, where few k meet what comes from far away, they took a fifth to a third longer.
-    """
+def _add_tile(kind, places, lines, block, target, _):
+    """One tile over the cells of a panel."""
     zero, t = zero_of(kind), zeros(kind)
-    (first, step, runs), (panel, table), (place, row, last), (beyond, offsets) = lines, block, target, later
+    (first, step, runs), (panel, table), (place, row, last) = lines, block, target
     total = t
     for x in range(runs):
-        source, left = first + read_integer(table + 16 * x), read_integer(table + 16 * x + 8)
-        if beyond != 0:
-            while left >= LINE // element_size(zero):
-                for r in range(last + 1):
-                    ask_to_read(beyond + read_integer(offsets + 8 * r))
-                for _ in range(min(left, LINE // element_size(zero))):
-                    total = rank_one_at(total, places, source, panel, None)
-                    source += step
-                    panel += VECTORS * lanes(zero) * element_size(zero)
-                beyond += LINE
-                left -= LINE // element_size(zero)
-        for _ in range(left):
+        source = first + read_integer(table + 16 * x)
+        for _ in range(read_integer(table + 16 * x + 8)):
             total = rank_one_at(total, places, source, panel, None)
             source += step
             panel += VECTORS * lanes(zero) * element_size(zero)
@@ -306,13 +305,3 @@ def sums_by_rows(K, taps, sums, out, zero):
             rows, source = min(width, taps - tap), sums[0] + tap * sums[1] + k * size
             values = transposed(load(square, source, sums[1], rows - 1, columns))
             store(values, out[0] + k * out[1] + tap * size, out[1], columns - 1, rows)
-
-
-@compiled
-def _put(C, K, sums, out, zero):
-    """Sums -> dtheta where lanes are channels."""
-    width, vector = lanes(zero), tile(zero, 1, 1)
-    for k in range(K):
-        for c in range(0, C, width):
-            offset, count = c * element_size(zero), min(width, C - c)
-            store(load(vector, sums[0] + k * sums[1] + offset, 0, 0, count), out[0] + k * out[1] + offset, 0, 0, count)
