@@ -29,7 +29,7 @@ from fastnn.kernels.product_ways import (
     scratch_of,
     way_of,
 )
-from fastnn.kernels.shared import shared
+from fastnn.kernels.shared import shared, tiled
 from fastnn.kernels.simd import LINE, VECTORS
 from fastnn.kernels.tiles import added, load, prefetch_row, prefetch_row_to_read, rank_one, rank_one_kept, store
 
@@ -104,7 +104,7 @@ def blocks_of(k):
     return max(1, -(-k // max(1, -(-k // BLOCK))))
 
 
-@shared
+@tiled
 def _packed(sizes: Sizes, left: Place, right: Place, start: Rows, target: Rows, scratch: int, zero: float) -> None:
     """Some rows of a, in one block of the sum after the other, meet all panels of b."""
     (m, k, n), (a, a_row, a_col), (b, b_row, b_col), (s, s_row), (c, c_row) = sizes, left, right, start, target
@@ -134,7 +134,7 @@ def _packed(sizes: Sizes, left: Place, right: Place, start: Rows, target: Rows, 
             begin, begin_row = corner, c_row
 
 
-@shared
+@tiled
 def _under_panel(
     sizes: Sizes,
     left: Place,

@@ -28,6 +28,8 @@ UNPACKED_BYTES = 32 * 1024
 # Terms of short sums, whose tiles wait for c: it is written row by row, while all of b stays in the second-level cache. By
 # panels, which write parts of rows, 10 terms of results that lie in memory took 1.6 times as long.
 SHORT, SHORT_BYTES = 32, 384 * 1024
+# Bytes of results that pay for copied rows: smaller ones stay near, and took as long either way.
+FAR = 1024 * 1024
 ACROSS_COLUMNS = 1024  # of a at a time, for a product across, whose results then stay near
 # In the time of a vector's products, as measured: to add up the lanes of a dot product and store it; to pack an element
 # of b, or to copy one of b's columns or of c; a tile, beside its products.
@@ -53,7 +55,7 @@ def way_of(m, k, n, left, right, anew, zero):
     short = k <= SHORT and k * n * size <= SHORT_BYTES
     if k == 0 or (rows_of_b and (m <= UNPACKED_ROWS or k * n * size <= UNPACKED_BYTES or short)):
         return DIRECT
-    return COPIED_ROWS if b_row == size and short else PACKED
+    return COPIED_ROWS if b_row == size and short and m * n * size > FAR else PACKED
 
 
 @compiled
