@@ -13,9 +13,9 @@ from numpy.typing import DTypeLike
 from rows import ElementaryRow
 
 from fastnn import kernels
-from fastnn.kernels import elementary
-from fastnn.kernels.bits import wide
-from fastnn.kernels.jit import OPTIONS
+from fastnn.kernels.compiler.jit import OPTIONS
+from fastnn.kernels.loops import elementary
+from fastnn.kernels.registers.bits import wide
 
 
 @njit(**OPTIONS)

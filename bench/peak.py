@@ -4,12 +4,12 @@ import numpy as np
 from numba import njit
 from numpy.typing import DTypeLike
 
-from fastnn.kernels.forms import full_rows, lanes
-from fastnn.kernels.jit import OPTIONS
-from fastnn.kernels.layout import address
-from fastnn.kernels.memory import element_size
-from fastnn.kernels.simd import LINE, VECTORS
-from fastnn.kernels.tiles import rank_one, store, tile
+from fastnn.kernels.arrays.layout import address
+from fastnn.kernels.arrays.memory import element_size
+from fastnn.kernels.compiler.jit import OPTIONS
+from fastnn.kernels.registers.forms import full_rows, lanes
+from fastnn.kernels.registers.simd import LINE, VECTORS
+from fastnn.kernels.registers.tiles import rank_one, store, tile
 
 TERMS = 64  # of each sum: 8 x 64 and 64 x 48 floats, 14 KB, fit into any first-level cache
 SUMS = 100

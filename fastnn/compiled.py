@@ -18,7 +18,7 @@ from fastnn.losses import Loss
 from fastnn.optimizers import Optimizer
 
 if TYPE_CHECKING:
-    from fastnn.kernels.train import Network
+    from fastnn.kernels.networks.train import Network
     from fastnn.model import Sequential
 
 Lead = Callable[..., tuple[float, int]]
@@ -42,8 +42,8 @@ def network(model: Sequential, loss: str | Loss, optimizer: Optimizer | None) ->
     """See Sequential.compiled."""
     if backend.name != "numba":
         raise RuntimeError(f"compiled: expected FASTNN_BACKEND=numba, got {backend.name}")
-    from fastnn.kernels.images import choose, scratch_bytes
-    from fastnn.kernels.train import Network
+    from fastnn.kernels.networks.images import choose, scratch_bytes
+    from fastnn.kernels.networks.train import Network
 
     found, stepper = losses.find(loss), optimizer or optimizers.Adam()
     if losses.LOSSES.get(found.name) is not found:
@@ -70,7 +70,7 @@ class Trainer:
     """`fit`'s steps, compiled; TypeError where the model, the loss or the optimiser is none that compiled code knows."""
 
     def __init__(self, model: Sequential, loss: Loss, optimizer: Optimizer, batch_size: int, samples: int) -> None:
-        from fastnn.kernels import crew, train
+        from fastnn.kernels.networks import crew, train
 
         self.model, self.optimizer, self._dropouts = model, optimizer, _dropouts(model)
         self.net = network(model, loss, optimizer)
@@ -135,7 +135,7 @@ class Trainer:
 
     def _lead_to_its_end(self, *job: Any) -> tuple[float, int]:
         """Whatever Ctrl-C there is: a last batch may have so few samples that other functions are compiled for it."""
-        from fastnn.kernels.interrupts import until_it_returns
+        from fastnn.kernels.compiler.interrupts import until_it_returns
 
         with until_it_returns():
             result: tuple[float, int] = self._lead(*job)
@@ -144,7 +144,7 @@ class Trainer:
 
     def _hold(self, x: NDArray[Any], y: NDArray[Any], order: NDArray[np.int64] | None) -> None:
         """Write these arrays' addresses into the job, and keep them in memory for it."""
-        from fastnn.kernels.train import job_of
+        from fastnn.kernels.networks.train import job_of
 
         self._held, self._job = (x, y, order), job_of(self.net, x, y, order, self.workspace)
         self._place = self._job.ctypes.data

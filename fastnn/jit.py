@@ -26,17 +26,17 @@ from numba.extending import overload
 
 from fastnn import plan
 from fastnn.constants import SOFTMAX_CROSS_ENTROPY
+from fastnn.kernels.arrays.layout import address, contiguous, in_use_until_here, integers_at, is_contiguous
+from fastnn.kernels.arrays.memory import element_size
+from fastnn.kernels.arrays.overlap import extent
+from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.costs import check_rows
-from fastnn.kernels.frame import result
-from fastnn.kernels.jit import compiled
-from fastnn.kernels.layout import address, contiguous, in_use_until_here, integers_at, is_contiguous
-from fastnn.kernels.memory import element_size
-from fastnn.kernels.network import forward_at
-from fastnn.kernels.overlap import extent
-from fastnn.kernels.team import COUNTERS
-from fastnn.kernels.train import COST, FLOATS, GRADIENT, LABELS, ROWS, STEP, Network, base_of, run_at
-from fastnn.kernels.whole import whole
-from fastnn.kernels.workspace import TEAM, elements, lay_out, slices_of, whole_lines
+from fastnn.kernels.networks.frame import result
+from fastnn.kernels.networks.network import forward_at
+from fastnn.kernels.networks.team import COUNTERS
+from fastnn.kernels.networks.train import COST, FLOATS, GRADIENT, LABELS, ROWS, STEP, Network, base_of, run_at
+from fastnn.kernels.networks.whole import whole
+from fastnn.kernels.networks.workspace import TEAM, elements, lay_out, slices_of, whole_lines
 from fastnn.shapes import LABEL_RANGE, LARGEST
 
 __all__ = ["Network", "apart", "cost", "forward", "gradient", "step", "with_parameters", "workspace"]

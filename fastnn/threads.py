@@ -48,7 +48,7 @@ class _Crew:
     """The threads of a process that help with a step. They sleep here, and work and wait in compiled code: see crew.py."""
 
     def __init__(self) -> None:
-        from fastnn.kernels import crew
+        from fastnn.kernels.networks import crew
 
         self.growing = threading.Lock()
         self.board = np.zeros(crew.LENGTH, np.int64)

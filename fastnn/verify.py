@@ -18,8 +18,8 @@ from numpy.typing import DTypeLike, NDArray
 
 import fastnn
 from fastnn import compiled, jit, kernels, losses, reference, threads
-from fastnn.kernels import cache
-from fastnn.kernels.simd import registers
+from fastnn.kernels.compiler import cache
+from fastnn.kernels.registers.simd import registers
 
 BROKEN = 1  # exit status where something is wrong
 

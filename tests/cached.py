@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fastnn.kernels import jit, leaky_relu, relu
+from fastnn.kernels import leaky_relu, relu
+from fastnn.kernels.compiler import jit
 
 Z = np.array([-1.0, 2.0])
 RESULTS = {relu: [0, 2], leaky_relu: [-0.01, 2]}

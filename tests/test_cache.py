@@ -12,8 +12,8 @@ from numba.core.compiler import CompileResult
 from processes import finish, output, start
 
 import fastnn
-from fastnn.kernels import cache, jit
-from fastnn.kernels.simd import LINE
+from fastnn.kernels.compiler import cache, jit
+from fastnn.kernels.registers.simd import LINE
 
 # Kernels whose loops take functions as arguments: Numba passes addresses of their own functions, which no file may hold.
 WITH_FUNCTIONS = """
@@ -48,7 +48,7 @@ print("done")
 
 def test_the_order_of_imports_changes_nothing(folder):
     """Shared functions come into being in another order: code that the first process kept calls the right ones."""
-    for first in ("fastnn.kernels.optimise", "fastnn.kernels.network"):
+    for first in ("fastnn.kernels.networks.optimise", "fastnn.kernels.networks.network"):
         assert output(TRAINED, first) == "done\n"
 
 
@@ -131,8 +131,8 @@ def test_what_cannot_be_replaced_is_compiled_each_time(folder):
         ("numpy.__version__", "0.0"),
         ("sys.version", "0.0"),
         ("numba.core.config.OPT", 1),
-        ("fastnn.kernels.jit.OPTIONS", jit.OPTIONS | {"fastmath": {"contract"}}),
-        ("fastnn.kernels.jit.OPTIONS", jit.OPTIONS | {"error_model": "python"}),
+        ("fastnn.kernels.compiler.jit.OPTIONS", jit.OPTIONS | {"fastmath": {"contract"}}),
+        ("fastnn.kernels.compiler.jit.OPTIONS", jit.OPTIONS | {"error_model": "python"}),
     ],
     ids=["numba", "numpy", "python", "optimisation", "fastmath", "error-model"],
 )
@@ -200,7 +200,7 @@ import numpy as np, fastnn, fastnn.jit
 net = fastnn.Sequential(fastnn.Dense(1), input_shape=1).compiled()
 print(fastnn.ops.leaky_relu(np.array([-1.0]))[0], fastnn.jit.workspace(net, 1).size)
 """
-EDITS = {"constants.py": ("SLOPE = 0.01", "SLOPE = 0.5"), "kernels/workspace.py": ("+ LINE) //", "+ 2 * LINE) //")}
+EDITS = {"constants.py": ("SLOPE = 0.01", "SLOPE = 0.5"), "kernels/networks/workspace.py": ("+ LINE) //", "+ 2 * LINE) //")}
 
 
 def test_an_upgrade_never_runs_old_code(tmp_path):
@@ -227,7 +227,8 @@ def test_an_upgrade_never_runs_old_code(tmp_path):
 # Trains a network, and prints how many functions of every kind were compiled, and how many loaded.
 EVERY_KIND = """
 import numpy as np, fastnn, fastnn.jit
-from fastnn.kernels import cache, relu
+from fastnn.kernels import relu
+from fastnn.kernels.compiler import cache
 loads, load = [], cache.DiskCache._load
 def counted(self, *arguments):
     loads.append(load(self, *arguments))

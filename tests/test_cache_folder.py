@@ -13,7 +13,7 @@ from cached import COMPILED, LOADED, PROGRAM, compiles
 from processes import output, run
 
 import fastnn
-from fastnn.kernels import cache
+from fastnn.kernels.compiler import cache
 
 POSIX = pytest.mark.skipif(os.name != "posix", reason="owners and modes are POSIX's")
 

@@ -19,10 +19,10 @@ from fastnn.constants import (
     SCATTERED,
     WINOGRAD,
 )
-from fastnn.kernels.choices import in_lanes, known, scatters
-from fastnn.kernels.cycles import inside
-from fastnn.kernels.images import place
-from fastnn.kernels.theta_gradient import is_by_lanes
+from fastnn.kernels.convolution.choices import in_lanes, known, scatters
+from fastnn.kernels.networks.images import place
+from fastnn.kernels.sums.cycles import inside
+from fastnn.kernels.sums.theta_gradient import is_by_lanes
 
 # Channels in and out, height and width, of a window, its stride and padding.
 LAYERS = (

@@ -145,7 +145,7 @@ def test_warmup_compiles_all(layers, batch):
     """For batches of many and of few: nothing is left to `fit`, `evaluate` and `predict`."""
     code = f"""
 import numpy as np, fastnn
-from fastnn.kernels import shared
+from fastnn.kernels.compiler import shared
 shape = (16, 8, 8) if "Conv" in {layers!r} else 64
 model = fastnn.Sequential({layers}fastnn.Dense(10), input_shape=shape)
 fastnn.warmup(model, batch_size={batch})

@@ -12,19 +12,19 @@ from numba import njit
 
 from fastnn import kernels, reference
 from fastnn.constants import AUTO, DIRECT
-from fastnn.kernels.channel_lanes import MOST_BYTES, channels_bytes
-from fastnn.kernels.choices import takes_channels
-from fastnn.kernels.correlate import correlate_bytes
-from fastnn.kernels.depthwise import COPY_BYTES, depthwise_bytes
-from fastnn.kernels.dots import BLOCK
-from fastnn.kernels.image_gradient import image_bytes
-from fastnn.kernels.memory import element_size
-from fastnn.kernels.planes import PLANE_BYTES
-from fastnn.kernels.sample_lanes import CELL_BYTES
-from fastnn.kernels.sample_lanes import RING_BYTES as SAMPLE_BYTES
-from fastnn.kernels.scatter import COLS_BYTES
-from fastnn.kernels.theta_gradient import SUMS_BYTES, gradient_bytes
-from fastnn.kernels.theta_rows import CELLS
+from fastnn.kernels.arrays.memory import element_size
+from fastnn.kernels.convolution.choices import takes_channels
+from fastnn.kernels.convolution.image_gradient import image_bytes
+from fastnn.kernels.products.dots import BLOCK
+from fastnn.kernels.sums.channel_lanes import MOST_BYTES, channels_bytes
+from fastnn.kernels.sums.correlate import correlate_bytes
+from fastnn.kernels.sums.depthwise import COPY_BYTES, depthwise_bytes
+from fastnn.kernels.sums.planes import PLANE_BYTES
+from fastnn.kernels.sums.sample_lanes import CELL_BYTES
+from fastnn.kernels.sums.sample_lanes import RING_BYTES as SAMPLE_BYTES
+from fastnn.kernels.sums.scatter import COLS_BYTES
+from fastnn.kernels.sums.theta_gradient import SUMS_BYTES, gradient_bytes
+from fastnn.kernels.sums.theta_rows import CELLS
 
 DTYPES = (np.float32, np.float64)
 

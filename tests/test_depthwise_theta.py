@@ -6,7 +6,7 @@ from guarded import guarded
 from numba import njit
 
 from fastnn import kernels, reference
-from fastnn.kernels.depthwise_theta import NEAR, NEAR_BYTES, SUMS_BYTES, depthwise_theta_bytes
+from fastnn.kernels.sums.depthwise_theta import NEAR, NEAR_BYTES, SUMS_BYTES, depthwise_theta_bytes
 
 BOTH_DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=lambda dtype: dtype.__name__)
 

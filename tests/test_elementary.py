@@ -20,10 +20,10 @@ from numba import njit, types
 from numba.core import config
 from processes import finish, start
 
-from fastnn.kernels import elementary, pointwise
-from fastnn.kernels.bits import wide
-from fastnn.kernels.jit import OPTIONS
-from fastnn.kernels.normal import normal_cdf
+from fastnn.kernels.compiler.jit import OPTIONS
+from fastnn.kernels.loops import elementary, pointwise
+from fastnn.kernels.loops.normal import normal_cdf
+from fastnn.kernels.registers.bits import wide
 
 BOUNDS = {"exp": 1.25, "expm1": 1.75, "log": 1.0, "log1p": 1.5, "tanh": 2.0, "sigmoid": 2.0, "normal_cdf": 8.0}
 FUNCTIONS = {name: getattr(elementary, name, normal_cdf) for name in BOUNDS}

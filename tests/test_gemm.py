@@ -10,9 +10,9 @@ from guarded import guarded
 from numba import njit
 
 from fastnn.kernels import dense_dz_to_da, dense_dz_to_dtheta, dense_forward
-from fastnn.kernels.gemm import product
-from fastnn.kernels.product_ways import ACROSS, COPIED_DOTS, COPIED_ROWS, DIRECT, DOTS, PACKED, way_of
-from fastnn.kernels.simd import full_rows_of
+from fastnn.kernels.products.gemm import product
+from fastnn.kernels.products.product_ways import ACROSS, COPIED_DOTS, COPIED_ROWS, DIRECT, DOTS, PACKED, way_of
+from fastnn.kernels.registers.simd import full_rows_of
 
 DTYPES = (np.float32, np.float64)
 

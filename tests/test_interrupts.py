@@ -65,7 +65,7 @@ def test_ctrl_c_while_a_helper_is_woken():
     """It is put off until the helper is awake; nobody waits for ever."""
     does("""
 expected, waits = trained(), []
-from fastnn.kernels import crew
+from fastnn.kernels.networks import crew
 for state, waker in list(crew._wakers.items()):
     def interrupted(waker=waker):
         waits.append(state)
@@ -97,7 +97,7 @@ def test_ctrl_c_amid_compiling():
     """A shared function is compiled to its end before the interrupt is raised; no call fails in its stead."""
     does("""
 from numba import njit
-from fastnn.kernels import shared
+from fastnn.kernels.compiler import shared
 fill, left = shared.Slot.fill, [3]
 def interrupted(self):
     left[0] -= 1
@@ -119,7 +119,7 @@ assert kernels.relu(x).max() == x.max()
 def test_ctrl_c_does_not_stop_the_compiler():
     """What compiled code waits for is not begun anew, nothing is said, and then the interrupt is raised."""
     does("""
-from fastnn.kernels import shared
+from fastnn.kernels.compiler import shared
 fill, begun = shared.Slot.fill, []
 def interrupted(self):
     begun.append(self.symbol)
@@ -186,7 +186,7 @@ trained()
 def test_ctrl_c_behind_an_error():
     """It is raised where a call that put it off ends with an error, and the error is what it was raised amid."""
     does("""
-from fastnn.kernels.interrupts import until_it_returns
+from fastnn.kernels.compiler.interrupts import until_it_returns
 try:
     with until_it_returns():
         os.kill(os.getpid(), signal.SIGINT)

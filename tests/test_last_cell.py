@@ -6,8 +6,8 @@ from guarded import guarded
 from test_conv_engine import DTYPES, Setting, by_reference, check, uniform
 
 from fastnn import kernels, reference
-from fastnn.kernels.forms import lanes
-from fastnn.kernels.last_cell import is_alone
+from fastnn.kernels.registers.forms import lanes
+from fastnn.kernels.sums.last_cell import is_alone
 
 BOTH_DTYPES = pytest.mark.parametrize("dtype", DTYPES)
 IMAGES = [(7, 7), (9, 9), (1, 17), (3, 11), (5, 13), (11, 3)]

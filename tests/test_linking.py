@@ -5,7 +5,7 @@ import gc
 import pytest
 from processes import output
 
-from fastnn.kernels import linking, private
+from fastnn.kernels.compiler import linking, private
 
 # Imports Numba with a name of all modules of numba.core replaced by another; prints whether all are there, and a result.
 WITHOUT = """
@@ -27,7 +27,8 @@ class Finder(importlib.machinery.PathFinder):
 
 sys.meta_path.insert(0, Finder)
 import numpy as np
-from fastnn.kernels import private, softplus
+from fastnn.kernels import softplus
+from fastnn.kernels.compiler import private
 print(private.is_known(), softplus(np.linspace(-9, 9, 40)).tolist())
 """
 NAMES = *(name for _, name in private.MEMBERS), *(name for _, _, name in private.ATTRIBUTES)

@@ -10,7 +10,7 @@ from numba import njit
 
 from fastnn import kernels, reference
 from fastnn.constants import ACTIVATION_CODES, NEEDS_Z
-from fastnn.kernels import cost_loops, pointwise
+from fastnn.kernels.loops import cost_loops, pointwise
 
 BOTH_DTYPES = pytest.mark.parametrize("dtype", DTYPES, ids=lambda dtype: dtype.__name__)
 EVERY_ACTIVATION = pytest.mark.parametrize("name", ACTIVATIONS)

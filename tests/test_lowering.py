@@ -7,9 +7,9 @@ import pytest
 from numba.core.registry import CPUDispatcher
 from processes import output
 
-from fastnn.kernels.jit import OPTIONS, compiled
-from fastnn.kernels.lean import Lean
-from fastnn.kernels.lowering import WHOLE_NUMBERS
+from fastnn.kernels.compiler.jit import OPTIONS, compiled
+from fastnn.kernels.compiler.lean import Lean
+from fastnn.kernels.compiler.lowering import WHOLE_NUMBERS
 
 INTEGERS = 0, 1, -1, 2, -2, 3, 7, -7, 8, 63, -64, 10**6 + 7, -(10**12), 2**61, -(2**61), 2**63 - 1, -(2**63)
 

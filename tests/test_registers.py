@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from fastnn.kernels.forms import form, full_rows, zeros
-from fastnn.kernels.shared import shared
-from fastnn.kernels.simd import VECTORS, full_rows_of
-from fastnn.kernels.tiles import rank_one, store
+from fastnn.kernels.compiler.shared import shared
+from fastnn.kernels.registers.forms import form, full_rows, zeros
+from fastnn.kernels.registers.simd import VECTORS, full_rows_of
+from fastnn.kernels.registers.tiles import rank_one, store
 
 CPUS = {"skylake-avx512": 32, "haswell": 16, "neoverse-n1": 32}  # and how many vector registers they have
 ARM = "aarch64-unknown-linux-gnu"
@@ -56,11 +56,12 @@ def print_assembly(cpu, *functions):
     """
     from llvmlite import binding
 
-    from fastnn.kernels import forms, shared, simd
+    from fastnn.kernels.compiler import shared
+    from fastnn.kernels.registers import forms, simd
 
     if cpu == "neoverse-n1":
         simd.registers = forms.registers = lambda: (16, 32)
-    from fastnn.kernels import blocking  # noqa: F401 (it makes the slots)
+    from fastnn.kernels.products import blocking  # noqa: F401 (it makes the slots)
 
     for slot in (slot for slot in shared._slots.values() if slot.symbol.startswith(functions)):
         slot.dispatcher.compile(slot.signature.args)
@@ -90,7 +91,7 @@ def assembly(cpu, *functions):
 @pytest.mark.parametrize("cpu", CPUS)
 def test_no_spills(cpu):
     """Of the wide tile, whose sums, vectors of b and broadcast fill the registers."""
-    found = wide_loops(assembly(cpu, "fastnn.kernels.blocking._under_panel"), full_rows_of(CPUS[cpu]))
+    found = wide_loops(assembly(cpu, "fastnn.kernels.products.blocking._under_panel"), full_rows_of(CPUS[cpu]))
     assert len(found) >= 4  # two dtypes, with and without packing
     assert not [line for loop in found for line in loop if STACK.search(line) and VECTOR.search(line)]
 

@@ -8,11 +8,11 @@ from test_conv_engine import DTYPES, Setting, assert_near, draw, uniform
 
 from fastnn import kernels, reference
 from fastnn.constants import ACTIVATION_CODES, AUTO, DIRECT, SAMPLES
-from fastnn.kernels.choices import in_lanes, may_take_samples
-from fastnn.kernels.forms import lanes
-from fastnn.kernels.image_gradient import image_bytes
-from fastnn.kernels.memory import element_size
-from fastnn.kernels.sample_lanes import CELL_BYTES, RING_BYTES, samples_bytes
+from fastnn.kernels.arrays.memory import element_size
+from fastnn.kernels.convolution.choices import in_lanes, may_take_samples
+from fastnn.kernels.convolution.image_gradient import image_bytes
+from fastnn.kernels.registers.forms import lanes
+from fastnn.kernels.sums.sample_lanes import CELL_BYTES, RING_BYTES, samples_bytes
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")  # NumPy's word on infinity - infinity
 

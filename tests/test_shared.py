@@ -1,11 +1,11 @@
-"""Functions that compiled code calls by address (kernels/shared.py)."""
+"""Functions that compiled code calls by address (kernels/compiler/shared.py)."""
 
 import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from fastnn.kernels import shared
-from fastnn.kernels.jit import compiled
+from fastnn.kernels.compiler import shared
+from fastnn.kernels.compiler.jit import compiled
 
 
 @shared.shared

@@ -7,8 +7,8 @@ from numba import njit
 from test_conv_engine import DTYPES, Setting, assert_near, by_reference, check, uniform
 
 from fastnn import kernels, reference
-from fastnn.kernels.single_cells import can_be_cells, cells_bytes
-from fastnn.kernels.windows import windows_bytes
+from fastnn.kernels.convolution.windows import windows_bytes
+from fastnn.kernels.sums.single_cells import can_be_cells, cells_bytes
 
 ONE, NONE = (1, 1), (0, 0)
 BOTH_DTYPES = pytest.mark.parametrize("dtype", DTYPES)

@@ -10,7 +10,7 @@ from numba import njit
 from numba.core.registry import cpu_target
 
 from fastnn import kernels
-from fastnn.kernels.workspace import whole_lines
+from fastnn.kernels.networks.workspace import whole_lines
 
 
 def signatures_after(kernel, case, layouts):

@@ -8,7 +8,7 @@ from networks import samples
 
 import fastnn
 from fastnn import SGD, Adam, AvgPool2D, Conv2D, Dense, Flatten, MaxPool2D, Sequential, jit
-from fastnn.kernels import calls
+from fastnn.kernels.compiler import calls
 
 ROUNDS = 15
 NETWORKS = {

@@ -5,12 +5,12 @@ import pytest
 from numba import njit
 
 from fastnn.constants import AUTO, DIRECT, WINOGRAD
-from fastnn.kernels.image_gradient import image_bytes
-from fastnn.kernels.windows import windows_bytes
-from fastnn.kernels.winograd import PATCH_BYTES
-from fastnn.kernels.winograd_choices import can_be, takes
-from fastnn.kernels.winograd_schemes import BACK, TWO, scheme_of, way_back
-from fastnn.kernels.winograd_theta import NEAR_BYTES, theta_bytes, theta_takes
+from fastnn.kernels.convolution.image_gradient import image_bytes
+from fastnn.kernels.convolution.windows import windows_bytes
+from fastnn.kernels.winograd.winograd import PATCH_BYTES
+from fastnn.kernels.winograd.winograd_choices import can_be, takes
+from fastnn.kernels.winograd.winograd_schemes import BACK, TWO, scheme_of, way_back
+from fastnn.kernels.winograd.winograd_theta import NEAR_BYTES, theta_bytes, theta_takes
 
 
 @njit

@@ -6,10 +6,10 @@ The loops are in pointwise.py.
 
 from fastnn import shapes
 from fastnn.arguments import Array
-from fastnn.kernels import pointwise
-from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import flat, put_back
-from fastnn.kernels.overlap import apart
+from fastnn.kernels.arrays.layout import flat, put_back
+from fastnn.kernels.arrays.overlap import apart
+from fastnn.kernels.compiler.jit import compiled, kernel
+from fastnn.kernels.loops import pointwise
 
 
 @compiled

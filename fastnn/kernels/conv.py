@@ -32,26 +32,26 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
 from fastnn import shapes
 from fastnn.arguments import Activation, Algorithm, Images, Pair, Vector, pair
 from fastnn.constants import ALGORITHM_BITS, IDENTITY
-from fastnn.kernels.channel_lanes import channels_bytes, sum_channels
-from fastnn.kernels.choices import in_lanes, may_take_samples, takes_channels
-from fastnn.kernels.depthwise import (
+from fastnn.kernels.arrays.layout import address, contiguous, empty, in_use_until_here, put_back
+from fastnn.kernels.arrays.memory import element_size
+from fastnn.kernels.arrays.overlap import apart
+from fastnn.kernels.compiler.jit import compiled, kernel
+from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, takes_channels
+from fastnn.kernels.convolution.image_gradient import image_bytes, image_gradient
+from fastnn.kernels.convolution.windows import samples_of, windows_bytes, windows_summed
+from fastnn.kernels.sums.channel_lanes import channels_bytes, sum_channels
+from fastnn.kernels.sums.depthwise import (
     depthwise,
     depthwise_bytes,
     depthwise_image,
     depthwise_image_bytes,
     is_depthwise,
 )
-from fastnn.kernels.depthwise_theta import depthwise_theta, depthwise_theta_bytes
-from fastnn.kernels.image_gradient import image_bytes, image_gradient
-from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import address, contiguous, empty, in_use_until_here, put_back
-from fastnn.kernels.memory import element_size
-from fastnn.kernels.overlap import apart
-from fastnn.kernels.sample_lanes import samples_bytes, sum_samples
-from fastnn.kernels.theta_gradient import bias_gradient, with_way
-from fastnn.kernels.weights import pack_weights, packed_weights
-from fastnn.kernels.windows import samples_of, windows_bytes, windows_summed
-from fastnn.kernels.winograd_theta import theta_bytes, theta_summed
+from fastnn.kernels.sums.depthwise_theta import depthwise_theta, depthwise_theta_bytes
+from fastnn.kernels.sums.sample_lanes import samples_bytes, sum_samples
+from fastnn.kernels.sums.theta_gradient import bias_gradient, with_way
+from fastnn.kernels.sums.weights import pack_weights, packed_weights
+from fastnn.kernels.winograd.winograd_theta import theta_bytes, theta_summed
 
 
 @compiled

@@ -10,10 +10,10 @@ import numpy as np
 from fastnn import shapes
 from fastnn.arguments import Batch, Matrix, Target
 from fastnn.constants import ROW_SUM_TOLERANCE
-from fastnn.kernels import cost_loops as loops
-from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import address, flat, put_back, rows_at
-from fastnn.kernels.overlap import apart
+from fastnn.kernels.arrays.layout import address, flat, put_back, rows_at
+from fastnn.kernels.arrays.overlap import apart
+from fastnn.kernels.compiler.jit import compiled, kernel
+from fastnn.kernels.loops import cost_loops as loops
 
 
 @compiled

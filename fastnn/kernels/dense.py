@@ -3,12 +3,12 @@
 from fastnn import shapes
 from fastnn.arguments import Activation, Matrix
 from fastnn.constants import IDENTITY
-from fastnn.kernels.gemm import column_sums, product
-from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import contiguous, flat, put_back, strided
-from fastnn.kernels.overlap import apart
-from fastnn.kernels.pointwise import activate
-from fastnn.kernels.product_ways import SETTLED_ROWS
+from fastnn.kernels.arrays.layout import contiguous, flat, put_back, strided
+from fastnn.kernels.arrays.overlap import apart
+from fastnn.kernels.compiler.jit import compiled, kernel
+from fastnn.kernels.loops.pointwise import activate
+from fastnn.kernels.products.gemm import column_sums, product
+from fastnn.kernels.products.product_ways import SETTLED_ROWS
 
 # The rows of z that g is applied to at a time, right behind their product: they are still in a second-level cache of 1 MB or
 # more, and enough for the product to take the same way, with the same bits, as for all of them at once.

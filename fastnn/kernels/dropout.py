@@ -6,9 +6,9 @@ from fastnn import shapes
 from fastnn.arguments import Array
 from fastnn.constants import GOLDEN, MIXERS
 from fastnn.kernels.activations import prepared
-from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import at, flat, put_back
-from fastnn.kernels.shared import shared
+from fastnn.kernels.arrays.layout import at, flat, put_back
+from fastnn.kernels.compiler.jit import compiled, kernel
+from fastnn.kernels.compiler.shared import shared
 
 STEP = np.uint64(GOLDEN)
 (SHIFT_1, FACTOR_1), (SHIFT_2, FACTOR_2) = ((np.uint64(shift), np.uint64(factor)) for shift, factor in MIXERS)

@@ -2,10 +2,10 @@
 
 from fastnn import shapes
 from fastnn.arguments import Matrices
-from fastnn.kernels.gemm import product
-from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import strided
-from fastnn.kernels.overlap import apart
+from fastnn.kernels.arrays.layout import strided
+from fastnn.kernels.arrays.overlap import apart
+from fastnn.kernels.compiler.jit import compiled, kernel
+from fastnn.kernels.products.gemm import product
 
 
 @compiled

@@ -2,10 +2,10 @@
 
 from fastnn import shapes
 from fastnn.arguments import Images, Index, Pair, pair
-from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import contiguous, is_contiguous, put_back
-from fastnn.kernels.overlap import apart
-from fastnn.kernels.pool_loops import avg_at, avg_back_at, max_at, max_back_at, max_index_at, max_index_back_at
+from fastnn.kernels.arrays.layout import contiguous, is_contiguous, put_back
+from fastnn.kernels.arrays.overlap import apart
+from fastnn.kernels.compiler.jit import compiled, kernel
+from fastnn.kernels.pooling.pool_loops import avg_at, avg_back_at, max_at, max_back_at, max_index_at, max_index_back_at
 
 
 @compiled

@@ -5,13 +5,13 @@ import math
 from fastnn import shapes
 from fastnn.arguments import Constants, Parameters
 from fastnn.constants import ADAM
-from fastnn.kernels.bits import wide
-from fastnn.kernels.jit import compiled, kernel
-from fastnn.kernels.layout import address, at, flat, put_back
-from fastnn.kernels.memory import element_size
-from fastnn.kernels.overlap import apart
-from fastnn.kernels.shared import shared
-from fastnn.kernels.simd import LINE
+from fastnn.kernels.arrays.layout import address, at, flat, put_back
+from fastnn.kernels.arrays.memory import element_size
+from fastnn.kernels.arrays.overlap import apart
+from fastnn.kernels.compiler.jit import compiled, kernel
+from fastnn.kernels.compiler.shared import shared
+from fastnn.kernels.registers.bits import wide
+from fastnn.kernels.registers.simd import LINE
 
 
 @compiled

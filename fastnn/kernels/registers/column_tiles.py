@@ -1,0 +1,102 @@
+"""Register tiles of depthwise convolutions: of output rows that lie one below the other, and of what taps sum.
+
+The contract is that of tiles.py. The tile of `add_windows` and `add_columns` has one vector a row.
+
+    add_windows(t, weights, weight_step, a, row_step, taps)
+                                        t_i + sum_r w_r a_(i+r) for r < taps, a constant: w_r one element each weight_step
+                                        bytes, a_y the vector at a + y row_step, loaded once
+    add_columns(t, weights, a, row_step)
+                                        the same, elementwise: w_r the rows of a tile
+    add_masked(t, a, row_step, places, offset, masks)
+                                        t_rv + a_r b_v, elementwise, as `products` in tiles.py; b_v is 0 in lanes whose bits
+                                        are 0 in the v-th int64 at masks
+    add_some(t, a, row_step, a_masks, mask_step, places, offset, masks)
+                                        the same but in lanes whose bits are 0 in the int64 at a_masks + r mask_step: there
+                                        t_rv stays. No masked lane of memory is read
+"""
+
+from typing import Any
+
+from numba.core import types
+from numba.core.errors import TypingError
+from numba.extending import intrinsic
+
+from fastnn.kernels.registers.instructions import Code
+from fastnn.kernels.registers.simd import Tile, integer
+
+
+def _add(code: Code, value: Any, column: list[Any], a: Any, row_step: Any) -> Any:
+    """The sums, with a vector for each w_r."""
+    rows, taps = code.t.rows, len(column)
+    for y in range(rows + taps - 1):
+        vector = code.load(code.builder.add(a, code.builder.mul(row_step, integer(y))), 0)
+        for r in range(max(0, y - rows + 1), min(taps, y + 1)):
+            value = code.add_product(value, y - r, column[r], vector)
+    return value
+
+
+@intrinsic(prefer_literal=True)
+def add_windows(typing_context, t, weights, weight_step, a, row_step, taps):
+    if not isinstance(taps, types.IntegerLiteral):
+        raise TypingError("taps: expected a constant")
+    count = taps.literal_value
+
+    def generate(context, builder, signature, args):
+        value, weights, weight_step, a, row_step, _ = args
+        code = Code(builder, t)
+        column = [code.broadcast(builder.add(weights, builder.mul(weight_step, integer(r)))) for r in range(count)]
+        return _add(code, value, column, a, row_step)
+
+    i64 = types.int64
+    return t(t, i64, i64, i64, i64, taps), generate
+
+
+@intrinsic
+def add_columns(typing_context, t, weights, a, row_step):
+    def generate(context, builder, signature, args):
+        value, weights, a, row_step = args
+        column = [builder.extract_value(weights, r) for r in range(signature.args[1].rows)]
+        return _add(Code(builder, t), value, column, a, row_step)
+
+    return t(t, weights, types.int64, types.int64), generate
+
+
+@intrinsic
+def add_masked(typing_context, t, a, row_step, places, offset, masks):
+    def generate(context, builder, signature, args):
+        value, a, row_step, places, offset, masks = args
+        code, columns = Code(builder, Tile(t.dtype, 1, 1)), []
+        for v in range(t.vectors):
+            found = code.load(builder.add(builder.extract_value(places, v), offset), 0)
+            columns.append(builder.select(code.bits(builder.add(masks, integer(8 * v))), found, t.zero_vector()))
+        rows = [code.load(builder.add(a, builder.mul(row_step, integer(r))), 0) for r in range(t.rows)]
+        for v, column in enumerate(columns):
+            for r, row in enumerate(rows):
+                value = code.add_product(value, r * t.vectors + v, row, column)
+        return value
+
+    i64 = types.int64
+    return t(t, i64, i64, types.UniTuple(i64, t.vectors), i64, i64), generate
+
+
+@intrinsic
+def add_some(typing_context, t, a, row_step, a_masks, mask_step, places, offset, masks):
+    def generate(context, builder, signature, args):
+        value, a, row_step, a_masks, mask_step, places, offset, masks = args
+        code, columns = Code(builder, Tile(t.dtype, 1, 1)), []
+        for v in range(t.vectors):
+            place = builder.add(builder.extract_value(places, v), offset)
+            columns.append(code.load_bits(place, builder.add(masks, integer(8 * v))))
+        for r in range(t.rows):
+            place, bits = (
+                builder.add(x, builder.mul(step, integer(r))) for x, step in ((a, row_step), (a_masks, mask_step))
+            )
+            row, mask = code.load_bits(place, bits), code.bits(bits)
+            for v, column in enumerate(columns):  # a_r is 0, but b_v may be infinite
+                i = r * t.vectors + v
+                total = builder.extract_value(code.add_product(value, i, row, column), i)
+                value = builder.insert_value(value, builder.select(mask, total, builder.extract_value(value, i)), i)
+        return value
+
+    i64 = types.int64
+    return t(t, i64, i64, i64, i64, types.UniTuple(i64, t.vectors), i64, i64), generate
