@@ -23,6 +23,9 @@ SETTINGS = [
     ((2, 6, 4, 3), (7, 7), (1, 1), (4, 5), (1, 1)),  # and longer: windows of little but padding
     ((1, 4, 70, 40), (3, 3), (1, 1), (3, 3), (3, 3)),
     ((2, 5, 40, 3), (5, 3), (2, 1), (2, 1), (1, 2)),
+    ((2, 5, 6, 7), (2, 2), (1, 1), (3, 1), (1, 1)),  # windows that meet padding alone: above the image, beside it
+    ((2, 5, 6, 7), (2, 2), (1, 1), (1, 3), (1, 1)),
+    ((2, 5, 3, 9), (2, 2), (1, 1), (4, 0), (5, 1)),  # and on both sides of it
     ((3, 4, 1, 1), (3, 3), (1, 1), (1, 1), (1, 1)),
     ((0, 4, 5, 5), (3, 3), (1, 1), (1, 1), (1, 1)),
 ]
@@ -71,6 +74,20 @@ def test_nan_stays_in_its_channel(dtype, setting):
         met = dtheta_of(reference, alone, np.ones_like(dz), setting) > 0
         dtheta = dtheta_of(kernels, np.where(alone == 1, np.inf, a), np.ones_like(dz), setting)
         np.testing.assert_array_equal(np.isfinite(dtheta), ~met)
+
+
+@EACH
+@BOTH_DTYPES
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_padding_meets_nan_and_infinity(dtype, setting, value):
+    """0 times them is NaN, as in the reference, where a tap meets padding, and where all of them do."""
+    a, dz = images_of(setting, dtype)
+    for cell in ((0, 0), (0, -1), (-1, 0), (-1, -1), (dz.shape[2] // 2, dz.shape[3] // 2)):
+        spoilt = dz.copy()
+        spoilt[-1:, 1::3, cell[0], cell[1]] = value
+        with np.errstate(invalid="ignore"):
+            expected = dtheta_of(reference, a, spoilt, setting)
+        np.testing.assert_array_equal(dtheta_of(kernels, a, spoilt, setting), expected)
 
 
 @njit

@@ -17,9 +17,9 @@ Tuples as in planes.py, and
     run     a tile's images: how many, and the steps from one to the next, of a, dz and sums
 """
 
-from fastnn.kernels.arrays.memory import element_size, read_integers
+from fastnn.kernels.arrays.memory import element_size, read, read_integers, write
 from fastnn.kernels.compiler.jit import compiled, inlined
-from fastnn.kernels.compiler.shared import tiled
+from fastnn.kernels.compiler.shared import shared, tiled
 from fastnn.kernels.registers.column_tiles import add_masked, add_some
 from fastnn.kernels.registers.forms import form, lanes, rows_of, zero_of, zeros
 from fastnn.kernels.registers.simd import LINE
@@ -103,6 +103,8 @@ def depthwise_theta(
                     sums = (room[2] + k * sums_step, sums_step)
                     _add_images(some, band, sizes, window, a, line, near, grid, room, inner, sums, zero)
         _deliver((count, f_h, f_w, columns), room[2], (out[0] + first * out[1], out[1]), zero)
+    if _may_miss(channels, sizes, window, out, zero):
+        add_beside(channels, sizes, window, dz, out, zero)
 
 
 @compiled
@@ -189,3 +191,36 @@ def _deliver(counts, sums, out, zero):
             for s in range(0, f_w, WIDE):
                 totals = lane_sums(load(t, sums + ((k * f_h + r) * columns + s) * row, 0, 0, None))
                 store(totals, out[0] + k * out[1] + (r * f_w + s) * size, 0, 0, min(WIDE, f_w - s))
+
+
+@compiled
+def _may_miss(channels, sizes, window, out, zero):
+    """Whether dz may not be finite where a tap meets padding, which the masks leave out, and 0 times NaN is NaN.
+
+    Taps that meet the image have it then, and dtheta tells; where windows may lie beside the image whole, nothing does.
+    """
+    (_, _, _, H, W, _, _), (f_h, f_w, _, _, P_h, P_w, D_h, D_w), beside = sizes, window, zero
+    if P_h == 0 and P_w == 0:
+        return False
+    if P_h > (f_h - 1) * D_h or P_w > (f_w - 1) * D_w or D_h > H or D_w > W:
+        return True
+    for k in range(channels):
+        for t in range(f_h * f_w):
+            beside += read(zero, out[0] + k * out[1] + t * element_size(zero)) * zero
+    return beside != zero
+
+
+@shared
+def add_beside(channels: int, sizes: Sizes, window: Window, dz: Images, out: Pair, zero: float) -> None:
+    """What padding, which is 0, adds to dtheta: NaN, where dz is infinite or NaN."""
+    (m, _, _, H, W, H_out, W_out), (f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w), size = sizes, window, element_size(zero)
+    for k in range(channels):
+        for n in range(m):
+            for cell in range(H_out * W_out):
+                beside = read(zero, dz[0] + n * dz[1] + k * dz[2] + cell * size) * zero
+                if beside == zero:
+                    continue
+                for t in range(f_h * f_w):
+                    i, j = cell // W_out * S_h - P_h + t // f_w * D_h, cell % W_out * S_w - P_w + t % f_w * D_w
+                    if not (0 <= i < H and 0 <= j < W):
+                        write(beside, out[0] + k * out[1] + t * size)
