@@ -72,6 +72,7 @@ TYPES = {
     "float step": (adam_step, (Z, Z, np.stack([Z, Z]), 1.5, 0.1), "adam_step: step: expected an int, got float64"),
     "two constants": (adam_step, (Z, Z, np.stack([Z, Z]), 1, 0.1, (0.9, 0.99)), "constants: expected three numbers, got "),
     "lr of two": (sgd_step, (Z, Z, Z, (0.1, 0.2)), "sgd_step: lr: expected a number, got "),
+    "lr of None": (sgd_step, (Z, Z, Z, None), "sgd_step: lr: expected a number, got none"),
     "lr of True": (sgd_step, (Z, Z, Z, True), "sgd_step: lr: expected a number, got "),
     "nesterov of 1": (sgd_step, (Z, Z, Z, 0.1, 0.9, 1), "sgd_step: nesterov: expected True or False, got "),
     "three strides": (conv2d_forward, (IMAGES, KERNEL, BIAS, (1, 1, 1), 0), "expected an int or a pair of ints, got "),

@@ -173,7 +173,8 @@ class Core(Kept):
         kind = self.contract.kinds[name]
         if isinstance(type_, types.Array):
             return types.Array(type_.dtype, type_.ndim, "A", readonly=name not in self.contract.writes)
-        if isinstance(type_, (types.NoneType, types.Omitted)) or isinstance(kind, ArrayKind):
+        absent = isinstance(type_, types.Omitted) or (isinstance(type_, types.NoneType) and kind not in _TAKEN)
+        if absent or isinstance(kind, ArrayKind):
             return type_
         if kind is arguments.pair:
             return types.int64 if isinstance(type_, types.Integer) else types.unliteral(type_)

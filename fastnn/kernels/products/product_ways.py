@@ -36,7 +36,8 @@ ACROSS_COLUMNS = 1024  # of a at a time, for a product across, whose results the
 SUM, PACK, COPY, TILE = 9, 0.5, 1.5, 50
 # What is not counted here must be made up for.
 MARGIN = 0.85
-# More rows of a than these change no choice: parts of a that have as many go the way of the whole, to the same bits.
+# More rows of a than these change no choice, but for where results lie (FAR), whose ways have the same bits: where c has
+# contiguous rows, parts of a that have as many have the bits of the whole.
 SETTLED_ROWS = 256
 
 
