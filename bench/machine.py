@@ -6,21 +6,21 @@ from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+PAGES = "bench/TABLES.md", "bench/RESULTS.md"
 
 
 def commit(folder: Path = ROOT) -> str:
-    """The checkout's commit, and whether the files differ from it."""
+    """The checkout's commit, and whether files differ from it, other than the pages that benchmarks write."""
     try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+        number = _git(folder, "rev-parse", "--short=12", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--untracked-files=no", "--", ".", *(f":!{page}" for page in PAGES))
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
-    return described.stdout.strip()
+    return f"{number}-dirty" if changed else number
+
+
+def _git(folder: Path, *words: str) -> str:
+    return subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def cpu() -> str:

@@ -3,6 +3,7 @@
 import os
 
 import architectures
+import machine
 import numpy as np
 import page
 import peers
@@ -110,6 +111,21 @@ def test_a_turn_is_as_long_as_its_quickest_call_allows(monkeypatch):
 
     race({"only": run}, seconds=0, least_rounds=1)
     assert len(calls) in (5 + 19, 5 + 20)
+
+
+def test_a_commit_is_as_measured_whatever_pages_are_written_of_it(monkeypatch):
+    """Git is asked for the commit, then for changed files but the pages."""
+    answers, asked = {}, []
+
+    def git(folder, *words):
+        asked.append(words)
+        return answers[words[0]]
+
+    monkeypatch.setattr(machine, "_git", git)
+    for changed, expected in (("", "0123456789ab"), (" M fastnn/plan.py", "0123456789ab-dirty")):
+        answers.update({"rev-parse": "0123456789ab", "status": changed})
+        assert machine.commit() == expected
+    assert asked[1][-2:] == (":!bench/TABLES.md", ":!bench/RESULTS.md")
 
 
 def test_geometric_mean():
