@@ -94,9 +94,7 @@ DAMAGES = {
     "empty": each(lambda content: b""),
     "short": each(lambda content: content[:16]),
     "garbage": each(lambda content: b"garbage" * 1000),
-    "flipped": each(
-        lambda content: flipped(content, len(content) // 2)
-    ),  # amid the machine code, where only a checksum tells
+    "flipped": each(lambda content: flipped(content, len(content) // 2)),  # amid machine code, where only a checksum tells
     "no-pickle": each(lambda content: with_checksum(b"garbage")),
     "other-pickle": each(lambda content: with_checksum(pickle.dumps(["foreign"]))),
     "exchanged": exchanged,

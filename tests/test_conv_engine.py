@@ -24,7 +24,7 @@ from fastnn.kernels.sums.sample_lanes import CELL_BYTES
 from fastnn.kernels.sums.sample_lanes import RING_BYTES as SAMPLE_BYTES
 from fastnn.kernels.sums.scatter import COLS_BYTES
 from fastnn.kernels.sums.theta_gradient import SUMS_BYTES, gradient_bytes
-from fastnn.kernels.sums.theta_rows import CELLS
+from fastnn.kernels.sums.theta_room import CELLS
 
 DTYPES = (np.float32, np.float64)
 

@@ -9,5 +9,5 @@ depthwise.py        channels that meet one k each; channel_lanes.py: the same, a
                     depthwise_theta.py: their dtheta, by channel_lines.py
 scatter.py          dz -> da as notes (18), (19) have it
 theta_gradient.py   dz -> dtheta by theta_lanes.py (lanes are cells) or theta_rows.py (lanes are k);
-                    theta_cells.py: of windows of one cell
+                    theta_cells.py: of windows of one cell; theta_room.py: what these two need
 """

@@ -11,6 +11,7 @@ from fastnn.kernels.registers.forms import form, full_rows, half_rows, lanes, ta
 from fastnn.kernels.registers.simd import LINE, VECTORS
 from fastnn.kernels.registers.tiles import added, load, rank_one_at, store, tile
 from fastnn.kernels.sums.planes import Images, Sizes, Window
+from fastnn.kernels.sums.theta_room import are_single, is_turned, layout, turned
 from fastnn.kernels.sums.theta_rows import (
     Ahead,
     Gradients,
@@ -19,12 +20,8 @@ from fastnn.kernels.sums.theta_rows import (
     Rows,
     add,
     add_panel,
-    are_single,
     clear,
-    is_turned,
-    layout,
     sums_by_rows,
-    turned,
 )
 
 
@@ -47,22 +44,12 @@ def theta_of_cells(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
     clear(room, zero)
     for c in range(C):
         write_integer(c * image[2], room[4] + 8 * c)
-    add(_add_columns, (image[0], image[1], image[3], size), (m, K, C, H, W), dz, (room[0], row), room, zero)
+    cells, panels = (image[0], image[1], image[3], size), (_add_wide, _add_tall, _add_narrow)
+    add(panels, cells, (m, K, C, H, W), dz, (room[0], row), room, zero)
     if turns:
         _put(K, C, (room[0], row), out, zero)
     else:
         sums_by_rows(K, C, (room[0], row), out, zero)
-
-
-@compiled
-def _add_columns(columns, lines, taps, sums, room, soon, zero):
-    """A panel of so many k, by the tile that is as wide."""
-    if columns > 2 * lanes(zero):
-        _add_wide(lines, taps, sums, room, soon, zero)
-    elif columns > lanes(zero):
-        _add_tall(lines, taps, sums, room, soon, zero)
-    else:
-        _add_narrow(lines, taps, sums, room, soon, zero)
 
 
 # Each tile by itself, so that a network has only those compiled that it runs.

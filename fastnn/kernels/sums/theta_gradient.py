@@ -19,7 +19,8 @@ from fastnn.kernels.registers.tiles import added, load, store_sums, tile
 from fastnn.kernels.sums.planes import Sizes, Window
 from fastnn.kernels.sums.theta_cells import takes_cells, theta_of_cells
 from fastnn.kernels.sums.theta_lanes import cycles_by_lanes, lanes_bytes, sums_of_lanes, theta_by_lanes
-from fastnn.kernels.sums.theta_rows import Gradients, cycles_by_rows, rows_bytes, theta_by_rows
+from fastnn.kernels.sums.theta_room import cycles_by_rows, rows_bytes
+from fastnn.kernels.sums.theta_rows import Gradients, theta_by_rows
 
 # Of partial sums for which lanes are output cells: they stay in the second-level cache, or are near it. With 256 KB 8 k took
 # 1.4 to 2.4 times as long where taps are more than 500, with 2 MB some a tenth longer.

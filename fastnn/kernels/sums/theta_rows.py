@@ -21,86 +21,14 @@ from fastnn.kernels.registers.shuffles import transposed
 from fastnn.kernels.registers.simd import LINE, VECTORS
 from fastnn.kernels.registers.tiles import added, load, rank_one_at, store, tile
 from fastnn.kernels.sums.filling import part_of_row
-from fastnn.kernels.sums.planes import PLANE_BYTES, Images, Sizes, Window, line_apart
+from fastnn.kernels.sums.planes import Images, Sizes, Window
+from fastnn.kernels.sums.theta_room import CELLS, copied_part, layout
 
 Gradients = tuple[int, int, int]
 Rows = tuple[int, int]
 Lines = tuple[int, int, int]
 Ahead = tuple[int, int, int, int, int]
 Room = tuple[int, int, int, int, int, int, int]
-
-PACK = 9  # cycles to pack a row of a square of dz, as measured
-# Cells of a panel: whole small images. 192 took 1 to 2 hundredths longer.
-CELLS = 256
-TALLEST = 12  # rows of any tile
-
-
-@compiled
-def copied_part(sizes, window, zero):
-    """Samples and output rows that are copied at a time: PLANE_BYTES, or one row; and the steps of a channel and a row."""
-    m, C, _, _, _, H_out, W_out = sizes
-    f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    step_h, beyond = ((W_out - 1) * S_w + (f_w - 1) * D_w + 1) * element_size(zero), (f_h - 1) * D_h + 1
-    rows = max(1, min(H_out, (PLANE_BYTES // max(1, C * step_h) - beyond) // S_h + 1))
-    rows = -(-H_out // -(-H_out // rows))
-    step_c = line_apart(((rows - 1) * S_h + beyond) * step_h)
-    return max(1, min(m, PLANE_BYTES // max(1, C * step_c))) if rows == H_out else 1, rows, step_c, step_h
-
-
-@compiled
-def layout(scratch, sizes, window, zero):
-    """`room`, and the end of it."""
-    _, C, K, _, _, _, _ = sizes
-    vector, taps = lanes(zero) * element_size(zero), C * window[0] * window[1]
-    sums = -(-scratch // LINE) * LINE
-    panel = sums + taps * -(-K // lanes(zero)) * vector
-    places = panel + CELLS * VECTORS * vector
-    runs = places + 8 * TALLEST
-    table = runs + 16 * CELLS
-    copy = -(-(table + 8 * taps) // LINE) * LINE
-    samples, _, step_c, _ = copied_part(sizes, window, zero)
-    return sums, panel, places, runs, table, copy, copy + samples * C * step_c
-
-
-@compiled
-def rows_bytes(sizes, window, zero):
-    """The scratch of this way and of theta_cells.py's, whatever the image's layout: it grows with dtheta, not with m."""
-    most = layout(0, sizes, window, zero)[6]
-    if is_turned(sizes, window, zero):
-        most = max(most, layout(0, turned(sizes), window, zero)[6])
-    return most + LINE
-
-
-@compiled
-def _cycles(K, taps, zero):
-    """Of a vector of cells."""
-    return (-(-taps // full_rows(zero)) * full_rows(zero) + PACK) * lanes(zero) * -(-K // lanes(zero))
-
-
-@compiled
-def turned(sizes):
-    """C and K have changed places."""
-    return sizes[0], sizes[2], sizes[1], sizes[3], sizes[4], sizes[5], sizes[6]
-
-
-@compiled
-def are_single(sizes, window):
-    """Whether windows are single cells, and each is met by one."""
-    f_h, f_w, S_h, S_w, P_h, P_w, _, _ = window
-    return f_h * f_w * S_h * S_w == 1 and P_h == 0 and P_w == 0 and sizes[3] == sizes[5] and sizes[4] == sizes[6]
-
-
-@compiled
-def is_turned(sizes, window, zero):
-    """Whether lanes are channels, and rows k, if the cells of an image are neighbours."""
-    return are_single(sizes, window) and _cycles(sizes[1], sizes[2], zero) < _cycles(sizes[2], sizes[1], zero)
-
-
-@compiled
-def cycles_by_rows(sizes, window, zero):
-    """Of a vector of cells."""
-    cycles = _cycles(sizes[2], sizes[1] * window[0] * window[1], zero)
-    return _cycles(sizes[1], sizes[2], zero) if is_turned(sizes, window, zero) else cycles
 
 
 @tiled
@@ -131,7 +59,8 @@ def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, ou
                 _copy((many, C, sizes[3], sizes[4], some, W_out), part, window, i, source, zero)
             cells = (source[0], source[1], S_h * source[3], S_w * source[4])
             gradients = (dz[0] + n * dz[1] + i * W_out * size, dz[1], dz[2])
-            add(_add_columns, cells, (many, K, C * f_h * f_w, some, W_out), gradients, (room[0], row), room, zero)
+            counts, panels = (many, K, C * f_h * f_w, some, W_out), (_add_wide, _add_tall, _add_narrow)
+            add(panels, cells, counts, gradients, (room[0], row), room, zero)
     sums_by_rows(K, C * f_h * f_w, (room[0], row), out, zero)
 
 
@@ -170,9 +99,12 @@ def columns_of(K, width):
 
 
 @compiled
-def add(add_columns, cells, counts, dz, sums, room, zero):
-    """The sums of a part, panel by panel: of whole images, or of about as much of one each time."""
-    m, K, taps, H_out, W_out = counts
+def add(panels, cells, counts, dz, sums, room, zero):
+    """The sums of a part, panel by panel: of whole images, or of about as much of one each time.
+
+    panels are the functions for those of three vectors of k, of two and of one.
+    """
+    (wide, tall, narrow), (m, K, taps, H_out, W_out) = panels, counts
     each, size, width = max(1, H_out * W_out), element_size(zero), lanes(zero)
     blocks, p = -(-each // CELLS), 0
     together = -(-each // blocks // width) * width if blocks > 1 else CELLS // each * each
@@ -190,19 +122,13 @@ def add(add_columns, cells, counts, dz, sums, room, zero):
             ahead = dz[0] + cell // each * dz[1] + row_k * dz[2] + cell % each * size
             beyond = cells[0] + cell // each * cells[1] + cell % each * size if k == K and asks and cell > p else 0
             soon = (ahead, dz[2], columns_of(K - row_k, width), count * size, beyond)
-            add_columns(columns, lines, taps, corner, room, soon, zero)
+            if columns > 2 * width:
+                wide(lines, taps, corner, room, soon, zero)
+            elif columns > width:
+                tall(lines, taps, corner, room, soon, zero)
+            else:
+                narrow(lines, taps, corner, room, soon, zero)
         p += count
-
-
-@compiled
-def _add_columns(columns, lines, taps, sums, room, soon, zero):
-    """A panel of so many k, by the tile that is as wide."""
-    if columns > 2 * lanes(zero):
-        _add_wide(lines, taps, sums, room, soon, zero)
-    elif columns > lanes(zero):
-        _add_tall(lines, taps, sums, room, soon, zero)
-    else:
-        _add_narrow(lines, taps, sums, room, soon, zero)
 
 
 # Each tile by itself, so that a network has only those compiled that it runs.

@@ -19,7 +19,8 @@ from fastnn.kernels.registers.tiles import added, load, prefetch, rank_one, stor
 from fastnn.kernels.sums.cycles import PEAK
 from fastnn.kernels.sums.planes import Images, Sizes, Window, line_apart
 from fastnn.kernels.sums.theta_gradient import gradient_bytes, theta_gradient
-from fastnn.kernels.sums.theta_rows import TALLEST, Gradients, Rows, columns_of, sums_by_rows
+from fastnn.kernels.sums.theta_room import TALLEST
+from fastnn.kernels.sums.theta_rows import Gradients, Rows, columns_of, sums_by_rows
 from fastnn.kernels.winograd.winograd import channels_of_patches
 from fastnn.kernels.winograd.winograd_choices import PATCH_CYCLES, can_be, runs_of
 from fastnn.kernels.winograd.winograd_gradients import (
