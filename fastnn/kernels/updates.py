@@ -35,7 +35,11 @@ def sgd_at(theta: int, dtheta: int, velocity: int, n: int, rate: float, momentum
 
 @compiled
 def _sgd(theta, dtheta, velocity, n, rate, momentum, nesterov):
-    """A loop for each form: LLVM made no vectors of one with a condition in it, which took 6 times as long."""
+    """A loop for each form: LLVM made no vectors of one with a condition in it, which took 6 times as long.
+
+    All is read before anything is written, and nothing is read again: a load waits for an earlier store whose address ends in
+    the same 12 bits, as those of large arrays do, and for one that crosses lines. Adam took 0.7 to 0.9 ns for 0.32 so.
+    """
     wide()
     parameters, gradients, velocities = at(theta, n, rate), at(dtheta, n, rate), at(velocity, n, rate)
     if momentum == 0:
@@ -43,12 +47,15 @@ def _sgd(theta, dtheta, velocity, n, rate, momentum, nesterov):
             parameters[i] -= rate * gradients[i]
     elif nesterov != 0:
         for i in range(n):
-            velocities[i] = momentum * velocities[i] + gradients[i]
-            parameters[i] -= rate * (gradients[i] + momentum * velocities[i])
+            gradient = gradients[i]
+            v = momentum * velocities[i] + gradient
+            stepped = parameters[i] - rate * (gradient + momentum * v)
+            velocities[i], parameters[i] = v, stepped
     else:
         for i in range(n):
-            velocities[i] = momentum * velocities[i] + gradients[i]
-            parameters[i] -= rate * velocities[i]
+            v = momentum * velocities[i] + gradients[i]
+            stepped = parameters[i] - rate * v
+            velocities[i], parameters[i] = v, stepped
 
 
 @shared
@@ -69,7 +76,7 @@ def adam_at(
 ) -> None:
     """(6) for n parameters at an address: rest_i = 1 - beta_i, rate = lr / (1 - beta_1^t), unbias = (1 - beta_2^t)^(-1/2).
 
-    stay is 1 for Adam, 1 - lr weight_decay for AdamW.
+    stay is 1 for Adam, 1 - lr weight_decay for AdamW. Read before written: see `_sgd`.
     """
     begin, count = 0, _before_line(theta, n, rate)
     for _ in range(2):
@@ -77,9 +84,11 @@ def adam_at(
         parameters, gradients = at(theta + offset, count, rate), at(dtheta + offset, count, rate)
         means, squares = at(first + offset, count, rate), at(second + offset, count, rate)
         for i in range(count):
-            means[i] = beta_1 * means[i] + rest_1 * gradients[i]
-            squares[i] = beta_2 * squares[i] + rest_2 * (gradients[i] * gradients[i])
-            parameters[i] = stay * parameters[i] - rate * means[i] / (math.sqrt(squares[i]) * unbias + epsilon)
+            gradient = gradients[i]
+            mean = beta_1 * means[i] + rest_1 * gradient
+            square = beta_2 * squares[i] + rest_2 * (gradient * gradient)
+            stepped = stay * parameters[i] - rate * mean / (math.sqrt(square) * unbias + epsilon)
+            means[i], squares[i], parameters[i] = mean, square, stepped
         begin, count = count, n - count
 
 
