@@ -37,8 +37,8 @@ def sgd_at(theta: int, dtheta: int, velocity: int, n: int, rate: float, momentum
 def _sgd(theta, dtheta, velocity, n, rate, momentum, nesterov):
     """A loop for each form: LLVM made no vectors of one with a condition in it, which took 6 times as long.
 
-    All is read before anything is written, and nothing is read again: a load waits for an earlier store whose address ends in
-    the same 12 bits, as those of large arrays do, and for one that crosses lines. Adam took 0.7 to 0.9 ns for 0.32 so.
+    All is read before anything is written, and nothing is read again: a load waits for an earlier store whose address ends
+    in the same 12 bits, as those of large arrays do, and for one that crosses lines. Adam took 0.7 to 0.9 ns for 0.32 so.
     """
     wide()
     parameters, gradients, velocities = at(theta, n, rate), at(dtheta, n, rate), at(velocity, n, rate)

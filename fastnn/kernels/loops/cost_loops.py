@@ -12,10 +12,14 @@ from fastnn.kernels.arrays.memory import element_size
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import shared
 from fastnn.kernels.loops import elementary
+from fastnn.kernels.loops.few_classes import (
+    FEW_CLASSES,
+    LABEL_BYTES,
+    TERMS,
+    few_classes_cost_dz_at,
+    log_likelihoods,
+)
 from fastnn.kernels.registers.bits import from_ordered, ordered, wide
-
-TERMS = 256
-LABEL_BYTES = 8  # of an int64
 
 
 @compiled
@@ -78,23 +82,6 @@ def softmax_at(z: int, y_hat: int, m: int, k: int, zero: float) -> None:
 
 
 @compiled
-def log_likelihoods(z, highest, totals, labels, y):
-    """(27) sum_i y_i log y^_i over rows, log y^_i = (z_i - max z) - log sum e^(z_c - max z); y counts without labels."""
-    total = 0.0
-    for n in range(z.shape[0]):
-        log_total = elementary.log(totals[n])
-        if labels.size > 0:
-            total += (z[n, labels[n]] - highest[n]) - log_total
-        else:
-            top = highest[n]
-            for i in range(z.shape[1]):
-                weight = y[n, i]
-                term = weight * ((z[n, i] - top) - log_total)
-                total += term if weight != 0 else weight  # a branch would leave it without vectors
-    return total
-
-
-@compiled
 def differences(y_hat, totals, labels, y, share):
     """(32) (y^_i - y_i) share, in place of e^(z_i - max z) whose sums are `totals`; y counts without labels."""
     one = y_hat.dtype.type(1)
@@ -117,6 +104,17 @@ def softmax_cost_dz_at(
 
     Unless it `keeps` dz, that is scratch for the exponentials of block_rows(k) rows.
     """
+    if k <= FEW_CLASSES:
+        few_classes_cost_dz_at(z, y, is_labels, m, k, share, dz, keeps, cost, zero)
+    else:
+        _many_classes_cost_dz_at(z, y, is_labels, m, k, share, dz, keeps, cost, zero)
+
+
+@shared
+def _many_classes_cost_dz_at(
+    z: int, y: int, is_labels: int, m: int, k: int, share: float, dz: int, keeps: int, cost: int, zero: float
+) -> None:
+    """The same, row by row."""
     rows = block_rows(k)
     highest, totals = at(on_stack(TERMS, zero), TERMS, zero), at(on_stack(TERMS, zero), TERMS, zero)
     for first in range(0, m, rows):
@@ -126,10 +124,10 @@ def softmax_cost_dz_at(
         y_hat = rows_at(dz + (offset if keeps != 0 else 0), count, k, zero)
         exponentials(logits, y_hat, highest)
         row_sums(y_hat, totals)
-        if cost != 0:
-            add(-log_likelihoods(logits, highest, totals, labels, weights), cost)
         if keeps != 0:
             differences(y_hat, totals, labels, weights, share)
+        if cost != 0:
+            add(-log_likelihoods(logits, highest, totals, labels, weights), cost)
 
 
 @shared
