@@ -9,7 +9,7 @@ from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.registers.forms import form, full_rows, half_rows, lanes, zero_of, zeros
 from fastnn.kernels.registers.simd import VECTORS
-from fastnn.kernels.registers.tiles import added, lane_sums, products, row_products, store, store_sums, tile
+from fastnn.kernels.registers.tiles import added, lane_sums, products, row_products, spread, store, tile
 
 Rows = tuple[int, int]  # contiguous vectors: where they begin, and the step from one to the next
 
@@ -26,12 +26,14 @@ def dot_products(m: int, k: int, n: int, x: Rows, y: Rows, s: int, c: int, c_row
     are 32. The side of more vectors goes by once; the other one stays in a cache.
     """
     size = element_size(zero)
-    if n <= 2:
-        for j in range(n):
-            _column(m, k, x, y[0] + j * y[1], s + j * size if s != 0 else 0, 0, c + j * c_col, c_row, zero)
-    elif m <= 2:
-        for i in range(m):
-            _column(n, k, y, x[0] + i * x[1], s, size, c + i * c_row, c_col, zero)
+    if n == 1:
+        _column(m, k, x, y[0], s, 0, c, c_row, zero)
+    elif n == 2:
+        pair_products(m, k, x, y, (s, 0, size), (c, c_row, c_col), zero)
+    elif m == 1:
+        _column(n, k, y, x[0], s, size, c, c_col, zero)
+    elif m == 2:
+        pair_products(n, k, y, x, (s, size, 0), (c, c_col, c_row), zero)
     elif n <= m:
         alone = n - 1 if n % VECTORS == 1 else n
         for i in range(0, m, full_rows(zero)):
@@ -49,7 +51,7 @@ def dot_products(m: int, k: int, n: int, x: Rows, y: Rows, s: int, c: int, c_row
 @compiled
 def _column(count, k, x, y, s, s_step, c, step, zero):
     """The products of some vectors x with one vector y, `step` bytes apart, and s added, if there is one."""
-    width, rows, (source, x_row) = lanes(zero), full_rows(zero), x
+    width, rows, (source, x_row), size = lanes(zero), full_rows(zero), x, element_size(zero)
     vector, t = width * element_size(zero), tile(zero, full_rows(zero), 1)
     for i in range(0, count, rows):
         last = min(rows, count - i) - 1
@@ -65,10 +67,51 @@ def _column(count, k, x, y, s, s_step, c, step, zero):
             done += BLOCK
         if k > whole * width:
             total = row_products(total, a, x_row, last, b, k - whole * width)
-        store_sums(total, c + i * step, step, last)
-        if s != 0:
-            for r in range(i, i + last + 1):
-                write(read(zero, c + r * step) + read(zero, s + r * s_step), c + r * step)
+        sums = lane_sums(total)
+        if step == size and s_step == 0 and last == rows - 1:
+            if s != 0:
+                sums = added(sums, spread(sums, s, 0, 0))
+            store(sums, c + i * size, 0, 0, (full_rows(zero) - 1) % lanes(zero) + 1)
+        else:
+            _put(sums, last + 1, 1, (s + i * s_step if s != 0 else 0, s_step, 0), (c + i * step, step, 0), zero)
+
+
+@compiled
+def _put(sums, rows, columns, start, target, zero):
+    """Sums in lanes, row by row -> memory, with s added, if there is one; steps go from row to row and along them."""
+    (s, s_row, s_col), (c, c_row, c_col), size = start, target, element_size(zero)
+    found = on_stack(64, zero)
+    store(sums, found, 0, 0, None)
+    for r in range(rows):
+        for v in range(columns):
+            value = read(zero, found + (r * columns + v) * size)
+            write(value + read(zero, s + r * s_row + v * s_col) if s != 0 else value, c + r * c_row + v * c_col)
+
+
+@tiled
+def pair_products(
+    count: int, k: int, x: Rows, y: Rows, start: tuple[int, int, int], target: tuple[int, int, int], zero: float
+) -> None:
+    """The products of some vectors x with two vectors y: x goes by once, which took 0.6 of the time of one y by one.
+
+    Steps of start and target go from x to x, and from y to y.
+    """
+    (s, s_row, s_col), (c, c_row, c_col), (source, x_row), width = start, target, x, lanes(zero)
+    t, places, rows = tile(zero, full_rows(zero), 2), (y[0], y[0] + y[1]), full_rows(zero)
+    for i in range(0, count, rows):
+        last, above = min(rows, count - i) - 1, source + i * x_row
+        total, whole, done, offset = t, k // width, 0, 0
+        while done < whole:
+            part = t
+            for _ in range(min(BLOCK, whole - done)):
+                part = products(part, above + offset, x_row, last, places, offset, None)
+                offset += width * element_size(zero)
+            total = added(total, part)
+            done += BLOCK
+        if k > whole * width:
+            total = products(total, above + offset, x_row, last, places, offset, k - whole * width)
+        begin = s + i * s_row if s != 0 else 0
+        _put(lane_sums(total), last + 1, 2, (begin, s_row, s_col), (c + i * c_row, c_row, c_col), zero)
 
 
 @compiled

@@ -31,9 +31,9 @@ SHORT, SHORT_BYTES = 32, 384 * 1024
 # Bytes of results that pay for copied rows: smaller ones stay near, and took as long either way.
 FAR = 1024 * 1024
 ACROSS_COLUMNS = 1024  # of a at a time, for a product across, whose results then stay near
-# In the time of a vector's products, as measured: to add up the lanes of a dot product and store it; to pack an element
-# of b, or to copy one of b's columns or of c; a tile, beside its products.
-SUM, PACK, COPY, TILE = 9, 0.5, 1.5, 50
+# In the time of a vector's products, as measured: to add up the lanes of a dot product and store it, and where c is one row
+# or column; to pack an element of b, or to copy one of b's columns or of c; a tile, beside its products.
+SUM, SUM_IN_LINE, PACK, COPY, TILE = 9, 3, 0.5, 1.5, 50
 # What is not counted here must be made up for.
 MARGIN = 0.85
 # More rows of a than these change no choice, but for where results lie (FAR), whose ways have the same bits: where c has
@@ -95,7 +95,7 @@ def _dots_are_faster(m, k, n, left, right, zero):
     columns, rows = n, half_rows(zero) if min(m, n) > 2 else 1
     if min(m, n) > 2 and (n > m or n % VECTORS != 1):
         columns = -(-n // VECTORS) * VECTORS
-    dots = 1.0 * -(-m // rows) * rows * columns * -(-k // lanes(zero)) + SUM * m * n
+    dots = 1.0 * -(-m // rows) * rows * columns * -(-k // lanes(zero)) + (SUM if min(m, n) > 1 else SUM_IN_LINE) * m * n
     if b_row != size and k > 1:
         dots += COPY * k * n
     return dots < MARGIN * (_tile_cycles(m, k, n, zero) + (PACK * k * n if b_col != size and n > 1 else 0.0))
