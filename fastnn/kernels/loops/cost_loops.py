@@ -84,16 +84,16 @@ def softmax_at(z: int, y_hat: int, m: int, k: int, zero: float) -> None:
 @compiled
 def differences(y_hat, totals, labels, y, share):
     """(32) (y^_i - y_i) share, in place of e^(z_i - max z) whose sums are `totals`; y counts without labels."""
-    one = y_hat.dtype.type(1)
     for n in range(y_hat.shape[0]):
-        total = totals[n]
         if labels.size > 0:
-            label = labels[n]
+            factor = share / totals[n]
             for i in range(y_hat.shape[1]):
-                y_hat[n, i] = (y_hat[n, i] / total - (one if label == i else one - one)) * share
+                y_hat[n, i] *= factor
+            y_hat[n, labels[n]] -= share
         else:
+            factor = y_hat.dtype.type(1) / totals[n]
             for i in range(y_hat.shape[1]):
-                y_hat[n, i] = (y_hat[n, i] / total - y[n, i]) * share
+                y_hat[n, i] = (y_hat[n, i] * factor - y[n, i]) * share
 
 
 @shared
