@@ -122,6 +122,36 @@ def by_rows(work, how, places, sizes, done, down, share):
                 _down_rows(work, how, places, (p, j, rest, 1, behind - rest), sizes, down, share)
 
 
+@compiled
+def by_cells(put, dz, index, da, sizes, share):
+    """put(dz, index, da, row, parts, share) for lanes / parts cells in each of the two rows of windows, from left to right.
+
+    All but row are addresses, of the first window's and its first cell; row is the bytes of one of the image. A row of it has
+    no fewer cells than a vector. What whole vectors leave is a half or a whole one that goes back over a few: nothing is
+    masked, and da is written from its first line to its last. (Strips down the rows took up to a third longer.)
+    """
+    (planes, H, W), size, half = sizes, element_size(share), lanes(share) // 2
+    W_out, row = W // 2, W * size
+    whole, rest = W_out // half, W_out % half
+    parts = 0 if rest == 0 else 2 if 2 * rest <= half else 1
+    back = half // max(1, parts) - rest
+    for p in range(planes):
+        for _ in range(H // 2):
+            for _ in range(whole):
+                put(dz, index, da, row, 1, share)
+                dz += half * size
+                index += half
+                da += 2 * half * size
+            if parts == 1:
+                put(dz - back * size, index - back, da - 2 * back * size, row, 1, share)
+            elif parts == 2:
+                put(dz - back * size, index - back, da - 2 * back * size, row, 2, share)
+            dz += rest * size
+            index += rest
+            da += 2 * row - 2 * half * whole * size
+        da += H % 2 * row
+
+
 @inlined
 def _down_rows(work, how, places, part, sizes, down, share):
     """Of plane p a strip from window j on, in rows from `first` on, `rows` of them at a time, `count` times."""
@@ -150,3 +180,9 @@ def flat_vectors(sizes, parts, zero):
 def joined(planes, H, W):
     """Planes with an even number of rows are like one that is as high as all of them."""
     return (1, planes * H, W) if H % 2 == 0 else (planes, H, W)
+
+
+@compiled
+def is_narrow(W, zero):
+    """Whether a vector has room for the windows' cells in two rows of windows."""
+    return W // 2 <= lanes(zero) // 2

@@ -10,6 +10,9 @@ The contract is that of tiles.py.
                                                   of u, of the next of t, ...: one instruction; one vector each
     low_pairs, high_pairs(left, right)            undoes them: t, u
     dealt(t, size), collected(t, size)            lanes in the order of `lefts` for elements of so many bytes, and back again
+    paired(t, address, parts)                     of memory's first lanes / (2 parts) elements each one twice, in the first
+                                                  lanes / parts lanes, in the others any; one vector
+    store_part(t, address, parts)                 the first lanes / parts lanes -> memory; one vector
     stacked(t, u, v, w)                           four vectors as the rows of one tile
     row_of(t, r)                                  row r of a tile with one vector a row; r is a constant
     transposed(t)                                 rows become lanes, in each part of as many lanes as rows; one vector a row
@@ -17,6 +20,7 @@ The contract is that of tiles.py.
 
 from typing import Any
 
+from llvmlite import ir
 from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
@@ -154,6 +158,32 @@ def dealt(typing_context, t, size):
 def collected(typing_context, t, size):
     order = [lane // 2 for lane in _by_sixteens(t.lanes, size.literal_value, 0)]
     return _in_order(t, [order.index(lane) for lane in range(t.lanes)], size)
+
+
+@intrinsic(prefer_literal=True)
+def paired(typing_context, t, address, parts):
+    count = max(1, t.lanes // (2 * parts.literal_value))
+
+    def generate(context, builder, signature, args):
+        some = ir.VectorType(t.element, count)
+        found = builder.load(Code(builder, t).pointer(args[1], some), align=t.size)
+        pairs = builder.shuffle_vector(found, found, indices([min(lane // 2, count - 1) for lane in range(t.lanes)]))
+        return builder.insert_value(args[0], pairs, 0)
+
+    return t(t, types.int64, parts), generate
+
+
+@intrinsic(prefer_literal=True)
+def store_part(typing_context, t, address, parts):
+    count = t.lanes // parts.literal_value
+
+    def generate(context, builder, signature, args):
+        vector = builder.extract_value(args[0], 0)
+        some = builder.shuffle_vector(vector, vector, indices(list(range(count))))
+        builder.store(some, Code(builder, t).pointer(args[1], some.type), align=t.size)
+        return context.get_dummy_value()
+
+    return types.none(t, types.int64, parts), generate
 
 
 @intrinsic
