@@ -7,7 +7,7 @@ float32: 46 us beside 41 to 46), and stores past the caches longer still, as soo
 """
 
 from fastnn.kernels.arrays.layout import on_stack
-from fastnn.kernels.arrays.memory import element_size, read_integer, write_integer
+from fastnn.kernels.arrays.memory import element_size, opaque, read_integer, write_integer
 from fastnn.kernels.compiler.jit import compiled, inlined
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.pooling.pool2x2_strips import (
@@ -28,8 +28,8 @@ from fastnn.kernels.pooling.pool_order import nan_in, where_above_of, where_larg
 from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.registers.lane_bytes import numbered, where_numbers
 from fastnn.kernels.registers.lanes import scaled
-from fastnn.kernels.registers.shuffles import dealt, first_half, high_pairs, low_pairs, paired, second_half, store_part
-from fastnn.kernels.registers.tiles import load, tile
+from fastnn.kernels.registers.shuffles import dealt, first_half, high_pairs, low_pairs, paired, second_half
+from fastnn.kernels.registers.tiles import load, store, tile
 
 
 @tiled
@@ -68,22 +68,22 @@ def backward_max_index(gradients: int, index: int, target: int, planes: int, H: 
 
 
 @inlined
-def _route_cells(dz, index, da, row, parts, zero):
-    t = tile(zero, 1, 1)
-    amount, number = paired(t, dz, parts), paired(numbered(t, 0), index, parts)
-    store_part(where_numbers(number, 0, 1, amount), da, parts)
-    store_part(where_numbers(number, 2, 3, amount), da + row, parts)
+def _route_cells(t, dz, index, da, row, zero):
+    amount, number = paired(t, dz), paired(numbered(t, 0), index)
+    store(where_numbers(number, 0, 1, amount), da, 0, 0, None)
+    store(where_numbers(number, 2, 3, amount), da + row, 0, 0, None)
 
 
 @compiled
 def _search_strip(where, places, cell, window, strip, zero):
     (dz, a, da, met), row = places, strip[3]
+    image, target = opaque(a + cell), opaque(da + cell)
     amount = read_windows(tile(zero, 1, 1), dz, window, strip, element_size(zero))
-    upper, lower = read_row(a + cell, strip, zero), read_row(a + cell + row, strip, zero)
+    upper, lower = read_row(image, strip, zero), read_row(image + row, strip, zero)
     nan_in(upper, lower, met)
     upper, lower = _sent(amount, upper, lower, where, zero)
-    write_row(upper, da + cell, strip)
-    write_row(lower, da + cell + row, strip)
+    write_row(upper, target, strip)
+    write_row(lower, target + row, strip)
 
 
 @compiled
@@ -155,10 +155,10 @@ def backward_avg(gradients: int, target: int, planes: int, H: int, W: int, share
 
 
 @inlined
-def _spread_cells(dz, _, da, row, parts, share):
-    amount = scaled(paired(tile(share, 1, 1), dz, parts), share)
-    store_part(amount, da, parts)
-    store_part(amount, da + row, parts)
+def _spread_cells(t, dz, _, da, row, share):
+    amount = scaled(paired(t, dz), share)
+    store(amount, da, 0, 0, None)
+    store(amount, da + row, 0, 0, None)
 
 
 @compiled

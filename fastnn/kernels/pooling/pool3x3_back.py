@@ -9,7 +9,7 @@ from fastnn.kernels.compiler.jit import compiled, inlined
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.pooling.pool3x3 import Padding, Sizes, first_columns, found, is_row, row_at, top_row
 from fastnn.kernels.pooling.pool3x3_strips import by_strips, read_windows, write_row
-from fastnn.kernels.registers.lane_bytes import added_where_equal, kept_number, numbered, where_equal
+from fastnn.kernels.registers.lane_bytes import added_where_equal, kept_number, where_equal
 from fastnn.kernels.registers.lanes import filled, scaled
 from fastnn.kernels.registers.shuffles import moved_up
 from fastnn.kernels.registers.tiles import added, tile
@@ -19,12 +19,6 @@ from fastnn.kernels.registers.tiles import added, tile
 def backward_max(gradients: int, images: int, target: int, sizes: Sizes, P: Padding, low: float) -> None:
     """(18) da: each dz goes to the first of the largest cells of its window; low is minus infinity."""
     by_strips(_search_down, (gradients, images, target), sizes, P, low)
-
-
-@tiled
-def backward_max_index(gradients: int, index: int, target: int, sizes: Sizes, P: Padding, zero: float) -> None:
-    """(18) da: each dz goes to the cell of its window that has the number, if the image has that cell."""
-    by_strips(_route_down, (gradients, index, target), sizes, P, zero)
 
 
 @tiled
@@ -45,21 +39,6 @@ def _search_down(cell, window, strip, places, shape, low):
             amount = read_windows(zeros, dz + (window + i * shape[3]) * size, strip, size)
             carried = _put_windows(i, amount, number, numbers, carried, da + cell, strip, shape, low)
         _put_last(carried, da + cell, strip, shape, low)
-        cell += shape[5][1]
-        window += shape[5][2]
-
-
-@inlined
-def _route_down(cell, window, strip, places, shape, zero):
-    dz, index, da = places
-    nothing, numbers, size = tile(zero, 1, 1), _numbers(zero), element_size(zero)
-    for _ in range(shape[5][0]):
-        carried = nothing, nothing, nothing
-        for i in range(shape[2]):
-            number = read_windows(numbered(nothing, 0), index + window + i * shape[3], strip, 1)
-            amount = read_windows(nothing, dz + (window + i * shape[3]) * size, strip, size)
-            carried = _put_windows(i, amount, number, numbers, carried, da + cell, strip, shape, zero)
-        _put_last(carried, da + cell, strip, shape, zero)
         cell += shape[5][1]
         window += shape[5][2]
 

@@ -10,7 +10,7 @@ from fastnn.kernels.arrays.layout import address, at, bytes_at, empty, in_use_un
 from fastnn.kernels.arrays.memory import element_size, read, write
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import shared
-from fastnn.kernels.pooling import pool2x2, pool2x2_back, pool3x3, pool3x3_back
+from fastnn.kernels.pooling import pool2x2, pool2x2_back, pool3x3, pool3x3_back, pool3x3_route
 from fastnn.kernels.pooling.pool_order import larger
 from fastnn.kernels.pooling.pool_windows import (
     EXACT,
@@ -160,7 +160,7 @@ def max_index_back_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windo
             clear(da, planes * H * W, zero)
         pool2x2_back.backward_max_index(dz, index, da, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
-        pool3x3_back.backward_max_index(dz, index, da, sizes, P, zero)
+        pool3x3_route.backward_max_index(dz, index, da, sizes, P, zero)
     else:
         clear(da, planes * H * W, zero)
         route_index_at(dz, index, da, sizes, windows, zero)
