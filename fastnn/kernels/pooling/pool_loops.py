@@ -10,7 +10,7 @@ from fastnn.kernels.arrays.layout import address, at, bytes_at, empty, in_use_un
 from fastnn.kernels.arrays.memory import element_size, read, write
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import shared
-from fastnn.kernels.pooling import pool2x2, pool2x2_back, pool3x3, pool3x3_back, pool3x3_route
+from fastnn.kernels.pooling import pool2x2, pool2x2_back, pool3x3, pool3x3_back, pool3x3_route, pool3x3_strips
 from fastnn.kernels.pooling.pool_order import larger
 from fastnn.kernels.pooling.pool_windows import (
     EXACT,
@@ -70,10 +70,24 @@ def max_back_at(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero: 
             clear(da, planes * H * W, zero)
         pool2x2_back.backward_max(dz, a, da, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
-        pool3x3_back.backward_max(dz, a, da, sizes, P, at(a, 0, zero).dtype.type(-np.inf))
+        find_and_route_at(dz, a, da, sizes, P, zero)
     else:
         clear(da, planes * H * W, zero)
         route_at(dz, a, da, sizes, windows, zero)
+
+
+@shared
+def find_and_route_at(dz: int, a: int, da: int, sizes: Sizes, P: pool3x3.Padding, zero: float) -> None:
+    """(18) for windows of 3 x 3 with strides of 2: their index, of a few images at a time, and then by it."""
+    (planes, H, W, H_out, W_out), size, low = sizes, element_size(zero), at(a, 0, zero).dtype.type(-np.inf)
+    together = max(1, min(planes, pool3x3_strips.RUN // (H * W * size)))
+    scratch = empty(together * H_out * W_out // size + 1, zero)
+    index = address(scratch)
+    for p in range(0, planes, together):
+        some, cells = (min(together, planes - p), H, W, H_out, W_out), p * H * W * size
+        pool3x3.forward_max_index(a + cells, 0, index, some, P, low)
+        pool3x3_route.backward_max_index(dz + p * H_out * W_out * size, index, da + cells, some, P, zero)
+    in_use_until_here(scratch)
 
 
 @compiled
