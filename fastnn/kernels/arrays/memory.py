@@ -4,6 +4,8 @@ read(zero, address), write(value, address)    one element
 read_integer(address), write_integer(i, address)  an int64
 read_integers(address, count)                 so many int64, as a tuple; count is a constant
 ask_to_read, ask_to_write(address)            asks for the cache line there, to be read or written some time later
+opaque(address)                               the address, as if it were not known how it grows in a loop: LLVM would keep a
+                                              register for each row that is read from there, and has not so many
 element_size(zero)                            a constant: of a float like zero, in bytes
 copied_cells(zero)                            a constant: how many elements copy_cells copies, of each of its columns
 copy_cells(zero, source, target, columns, step)
@@ -13,12 +15,13 @@ copy_column(zero, source, step, target, count)
                                               so many elements, a constant, which are any step apart -> neighbours
 """
 
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
 
 from fastnn.kernels.registers.instructions import Code
-from fastnn.kernels.registers.simd import POINTER, Tile, constant, integer, registers
+from fastnn.kernels.registers.simd import POINTER, Tile, constant, integer, registers, without_knowing
 
 # At a time, or a register's if it has fewer. Of 64 bytes most cross a line of the cache, where rows are as long as an image
 # has them, and few rows have a whole number of them.
@@ -66,6 +69,14 @@ def write_integer(typing_context, value, address):
         return context.get_dummy_value()
 
     return types.none(types.int64, types.int64), generate
+
+
+@intrinsic
+def opaque(typing_context, address):
+    def generate(context, builder, signature, args):
+        return without_knowing(builder, args[0], ir.IntType(64))
+
+    return types.int64(types.int64), generate
 
 
 @intrinsic(prefer_literal=True)

@@ -7,13 +7,15 @@ float32: 46 us beside 41 to 46), and stores past the caches longer still, as soo
 """
 
 from fastnn.kernels.arrays.layout import on_stack
-from fastnn.kernels.arrays.memory import element_size, read_integer, write_integer
-from fastnn.kernels.compiler.jit import compiled
+from fastnn.kernels.arrays.memory import element_size, opaque, read_integer, write_integer
+from fastnn.kernels.compiler.jit import compiled, inlined
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.pooling.pool2x2_strips import (
     against,
+    by_cells,
     by_rows,
     flat_vectors,
+    is_narrow,
     joined,
     read_flat,
     read_row,
@@ -26,8 +28,8 @@ from fastnn.kernels.pooling.pool_order import nan_in, where_above_of, where_larg
 from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.registers.lane_bytes import numbered, where_numbers
 from fastnn.kernels.registers.lanes import scaled
-from fastnn.kernels.registers.shuffles import dealt, first_half, high_pairs, low_pairs, second_half
-from fastnn.kernels.registers.tiles import load, tile
+from fastnn.kernels.registers.shuffles import dealt, first_half, high_pairs, low_pairs, paired, second_half
+from fastnn.kernels.registers.tiles import load, store, tile
 
 
 @tiled
@@ -58,34 +60,40 @@ def _search(where, places, sizes, zero):
 def backward_max_index(gradients: int, index: int, target: int, planes: int, H: int, W: int, zero: float) -> None:
     """(18) da: each dz goes to the cell of its window that has the number. Cells in no window are not written."""
     sizes, places = joined(planes, H, W), (gradients, index, target)
-    done = _route_flat(places, sizes, 1, zero) + _route_flat(places, sizes, 2, zero)
-    by_rows(_route_strip, zero, places, sizes, done, False, zero)
+    if is_narrow(W, zero):
+        done = _route_flat(places, sizes, 1, zero) + _route_flat(places, sizes, 2, zero)
+        by_rows(_route_strip, zero, places, sizes, done, False, zero)
+    else:
+        by_cells(_route_cells, gradients, index, target, sizes, zero)
+
+
+@inlined
+def _route_cells(t, dz, index, da, row, zero):
+    amount, number = paired(t, dz), paired(numbered(t, 0), index)
+    store(where_numbers(number, 0, 1, amount), da, 0, 0, None)
+    store(where_numbers(number, 2, 3, amount), da + row, 0, 0, None)
 
 
 @compiled
 def _search_strip(where, places, cell, window, strip, zero):
     (dz, a, da, met), row = places, strip[3]
+    image, target = opaque(a + cell), opaque(da + cell)
     amount = read_windows(tile(zero, 1, 1), dz, window, strip, element_size(zero))
-    upper, lower = read_row(a + cell, strip, zero), read_row(a + cell + row, strip, zero)
+    upper, lower = read_row(image, strip, zero), read_row(image + row, strip, zero)
     nan_in(upper, lower, met)
     upper, lower = _sent(amount, upper, lower, where, zero)
-    write_row(upper, da + cell, strip)
-    write_row(lower, da + cell + row, strip)
+    write_row(upper, target, strip)
+    write_row(lower, target + row, strip)
 
 
 @compiled
 def _route_strip(_, places, cell, window, strip, zero):
     dz, index, da = places
     number = read_windows(numbered(tile(zero, 1, 1), 0), index, window, strip, 1)
-    _put_strip(number, dz, window, da + cell, strip, zero)
-
-
-@compiled
-def _put_strip(number, dz, window, cell, strip, zero):
     amount = read_windows(tile(zero, 1, 1), dz, window, strip, element_size(zero))
     upper, lower = _routed(amount, number, zero)
-    write_row(upper, cell, strip)
-    write_row(lower, cell + strip[3], strip)
+    write_row(upper, da + cell, strip)
+    write_row(lower, da + cell + strip[3], strip)
 
 
 @compiled
@@ -139,8 +147,18 @@ def _routed(amount, number, zero):
 def backward_avg(gradients: int, target: int, planes: int, H: int, W: int, share: float) -> None:
     """(19) da = share dz in each cell of a window. Cells in no window are not written."""
     sizes, places = joined(planes, H, W), (gradients, target)
-    done = _spread_flat(places, sizes, 1, share) + _spread_flat(places, sizes, 2, share)
-    by_rows(_spread_strip, share, places, sizes, done, False, share)
+    if is_narrow(W, share):
+        done = _spread_flat(places, sizes, 1, share) + _spread_flat(places, sizes, 2, share)
+        by_rows(_spread_strip, share, places, sizes, done, False, share)
+    else:
+        by_cells(_spread_cells, gradients, 0, target, sizes, share)
+
+
+@inlined
+def _spread_cells(t, dz, _, da, row, share):
+    amount = scaled(paired(t, dz), share)
+    store(amount, da, 0, 0, None)
+    store(amount, da + row, 0, 0, None)
 
 
 @compiled

@@ -16,22 +16,21 @@ from fastnn.kernels.compiler.jit import compiled, inlined
 from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.registers.lanes import load_lanes, store_lanes
 from fastnn.kernels.registers.shuffles import evens, first_half, lefts, odds, rights, second_half
-from fastnn.kernels.registers.tiles import load, store, tile
+from fastnn.kernels.registers.tiles import half_vector, load, store, tile
 
-CHUNK = 8 * 1024  # bytes of rows of an image, which leave a first-level cache of 32 KB room for as many of da, and for dz
 PAGE = 4096  # bytes
 
 
 @inlined
-def strip_of(W, j, rows, zero):
-    """Windows j, j + 1, ... of one row, or of two where they fit: (beside, cells, windows, row).
+def strip_of(W, rows, zero):
+    """The windows of one row that a vector has room for, or of two: (beside, cells, windows, row).
 
     beside    bytes from the first vector of cells to the second, and windows from lane 0's to those of half the lanes
     cells     how many the two vectors have
     windows   which lanes have some: those below the first number, and from the second number to the third
     row       bytes of a row of the image
     """
-    size, every, count = element_size(zero), lanes(zero), W // 2 - j
+    size, every, count = element_size(zero), lanes(zero), W // 2
     if rows == 2:
         return (2 * W * size, W // 2 - every // 2), (2 * count, 2 * count), (count, every // 2, every // 2 + count), W * size
     return (every * size, 0), (2 * count, 2 * count - every), (count, 0, 0), W * size
@@ -105,31 +104,73 @@ def against(a, da, W, zero):
 def by_rows(work, how, places, sizes, done, down, share):
     """work(how, places, cell, window, strip, share) for each strip of window rows; `done` windows are so already.
 
-    cell is the offset, in bytes, of a strip's first one, window the number of its first one. Strips of some rows follow one
-    another, so that the rows stay in the first-level cache until the last strip is through: else images would come from
-    memory once a strip. Rows of one strip each need no such break.
+    cell is the offset, in bytes, of a strip's first one, window the number of its first one. Rows longer than a strip are
+    worked through one after the other, and their last strip goes back over windows that are done, which masks nothing.
     """
-    (planes, H, W), size, every = sizes, element_size(share), lanes(share)
-    H_out, W_out = H // 2, W // 2
-    together = max(2, CHUNK // (2 * W * size) // 2 * 2) if W_out > every else H_out
+    (planes, H, W), every = sizes, lanes(share)
+    if every < W // 2:
+        _along_rows(work, how, places, sizes, share)
+        return
+    H_out, first = H // 2, done // max(1, W // 2)
+    pairs = (H_out - first) // 2 if every // 2 >= W // 2 else 0
     for p in range(planes):
-        for first in range(done // W_out, H_out, together):
-            behind = min(first + together, H_out)
-            for j in range(0, W_out, every):
-                pairs = (behind - first) // 2 if 2 * (W_out - j) <= every else 0
-                _down_rows(work, how, places, (p, j, first, 2, pairs), sizes, down, share)
-                rest = first + 2 * pairs
-                _down_rows(work, how, places, (p, j, rest, 1, behind - rest), sizes, down, share)
+        _down_rows(work, how, places, (p, first, 2, pairs), sizes, down, share)
+        _down_rows(work, how, places, (p, first + 2 * pairs, 1, H_out - first - 2 * pairs), sizes, down, share)
+
+
+@inlined
+def _along_rows(work, how, places, sizes, share):
+    (planes, H, W), size, every = sizes, element_size(share), lanes(share)
+    W_out, cell, window = W // 2, 0, 0
+    strip = (every * size, 0), (every, every), (every, 0, 0), W * size
+    for _ in range(planes):
+        for _ in range(H // 2):
+            for start in range(0, W_out, every):
+                j = min(start, W_out - every)
+                work(how, places, cell + 2 * j * size, window + j, strip, share)
+            cell += 2 * W * size
+            window += W_out
+        cell += H % 2 * W * size
+
+
+@compiled
+def by_cells(put, dz, index, da, sizes, share):
+    """put(t, dz, index, da, row, share) for as many cells as t has, in each of the two rows of windows, from left to right.
+
+    The addresses are those of the first window's and of its first cell; row is the bytes of one of the image, which has no
+    fewer cells than a vector. What whole vectors leave is a half or a whole one that goes back over a few: nothing is
+    masked, and da is written from its first line to its last. (Strips down the rows took up to a third longer.)
+    """
+    (planes, H, W), size, half = sizes, element_size(share), lanes(share) // 2
+    W_out, row = W // 2, W * size
+    whole, rest = W_out // half, W_out % half
+    is_half = 2 * rest <= half
+    back = (half // 2 if is_half else half) - rest
+    for _ in range(planes):
+        for _ in range(H // 2):
+            for _ in range(whole):
+                put(tile(share, 1, 1), dz, index, da, row, share)
+                dz += half * size
+                index += half
+                da += 2 * half * size
+            if rest > 0 and is_half:
+                put(half_vector(share), dz - back * size, index - back, da - 2 * back * size, row, share)
+            elif rest > 0:
+                put(tile(share, 1, 1), dz - back * size, index - back, da - 2 * back * size, row, share)
+            dz += rest * size
+            index += rest
+            da += 2 * row - 2 * half * whole * size
+        da += H % 2 * row
 
 
 @inlined
 def _down_rows(work, how, places, part, sizes, down, share):
-    """Of plane p a strip from window j on, in rows from `first` on, `rows` of them at a time, `count` times."""
-    (p, j, first, rows, count), (_, H, W), size = part, sizes, element_size(share)
-    strip = strip_of(W, j, rows, share)
+    """Of plane p the strips in rows from `first` on, in `rows` of them at a time, `count` times."""
+    (p, first, rows, count), (_, H, W), size = part, sizes, element_size(share)
+    strip = strip_of(W, rows, share)
     i, step = (first + (count - 1) * rows, -rows) if down else (first, rows)
     for _ in range(count):
-        work(how, places, ((p * H + 2 * i) * W + 2 * j) * size, (p * (H // 2) + i) * (W // 2) + j, strip, share)
+        work(how, places, (p * H + 2 * i) * W * size, (p * (H // 2) + i) * (W // 2), strip, share)
         i += step
 
 
@@ -150,3 +191,10 @@ def flat_vectors(sizes, parts, zero):
 def joined(planes, H, W):
     """Planes with an even number of rows are like one that is as high as all of them."""
     return (1, planes * H, W) if H % 2 == 0 else (planes, H, W)
+
+
+@compiled
+def is_narrow(W, zero):
+    """Whether a vector has room for the windows' cells in two rows of windows."""
+    every = lanes(zero)
+    return every // 2 >= W // 2

@@ -44,7 +44,7 @@ def forward_max(images: int, target: int, sizes: Sizes, P: Padding, low: float) 
 
 @tiled
 def forward_max_index(images: int, target: int, index: int, sizes: Sizes, P: Padding, low: float) -> None:
-    """(16) z, and the number of the first of the largest cells of each window; low is minus infinity."""
+    """(16) z, unless target is 0, and the number of the first of the largest cells of each window; low is minus infinity."""
     by_strips(_find_down, (images, target, index), sizes, P, low)
 
 
@@ -135,7 +135,8 @@ def _find_down(cell, window, strip, places, shape, low):
         top = top_row(a + cell, strip, shape, begin, nothing, low)
         for i in range(shape[2]):
             best, number, top = found(i, top, a + cell, strip, shape, begin, nothing, low)
-            write_windows(best, z + (window + i * shape[3]) * size, strip, size)
+            if z != 0:
+                write_windows(best, z + (window + i * shape[3]) * size, strip, size)
             write_windows(number, index + window + i * shape[3], strip, 1)
         cell += shape[5][1]
         window += shape[5][2]

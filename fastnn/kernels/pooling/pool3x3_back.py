@@ -7,100 +7,17 @@ row that they share with the next ones is carried on.
 from fastnn.kernels.arrays.memory import element_size
 from fastnn.kernels.compiler.jit import compiled, inlined
 from fastnn.kernels.compiler.shared import tiled
-from fastnn.kernels.pooling.pool3x3 import Padding, Sizes, first_columns, found, is_row, row_at, top_row
+from fastnn.kernels.pooling.pool3x3 import Padding, Sizes, is_row, row_at
 from fastnn.kernels.pooling.pool3x3_strips import by_strips, read_windows, write_row
-from fastnn.kernels.registers.lane_bytes import added_where_equal, kept_number, numbered, where_equal
-from fastnn.kernels.registers.lanes import filled, scaled
+from fastnn.kernels.registers.lanes import scaled
 from fastnn.kernels.registers.shuffles import moved_up
 from fastnn.kernels.registers.tiles import added, tile
-
-
-@tiled
-def backward_max(gradients: int, images: int, target: int, sizes: Sizes, P: Padding, low: float) -> None:
-    """(18) da: each dz goes to the first of the largest cells of its window; low is minus infinity."""
-    by_strips(_search_down, (gradients, images, target), sizes, P, low)
-
-
-@tiled
-def backward_max_index(gradients: int, index: int, target: int, sizes: Sizes, P: Padding, zero: float) -> None:
-    """(18) da: each dz goes to the cell of its window that has the number, if the image has that cell."""
-    by_strips(_route_down, (gradients, index, target), sizes, P, zero)
 
 
 @tiled
 def backward_avg(gradients: int, target: int, sizes: Sizes, P: Padding, share: float) -> None:
     """(19) da = share times the sum of the dz of the windows over each cell."""
     by_strips(_spread_down, (gradients, target), sizes, P, share)
-
-
-@inlined
-def _search_down(cell, window, strip, places, shape, low):
-    dz, a, da = places
-    begin, zeros, size = first_columns(strip, shape[4][1], low), tile(low, 1, 1), element_size(low)
-    nothing, numbers = filled(zeros, low), _numbers(low)
-    for _ in range(shape[5][0]):
-        carried, top = (zeros, zeros, zeros), top_row(a + cell, strip, shape, begin, nothing, low)
-        for i in range(shape[2]):
-            _, number, top = found(i, top, a + cell, strip, shape, begin, nothing, low)
-            amount = read_windows(zeros, dz + (window + i * shape[3]) * size, strip, size)
-            carried = _put_windows(i, amount, number, numbers, carried, da + cell, strip, shape, low)
-        _put_last(carried, da + cell, strip, shape, low)
-        cell += shape[5][1]
-        window += shape[5][2]
-
-
-@inlined
-def _route_down(cell, window, strip, places, shape, zero):
-    dz, index, da = places
-    nothing, numbers, size = tile(zero, 1, 1), _numbers(zero), element_size(zero)
-    for _ in range(shape[5][0]):
-        carried = nothing, nothing, nothing
-        for i in range(shape[2]):
-            number = read_windows(numbered(nothing, 0), index + window + i * shape[3], strip, 1)
-            amount = read_windows(nothing, dz + (window + i * shape[3]) * size, strip, size)
-            carried = _put_windows(i, amount, number, numbers, carried, da + cell, strip, shape, zero)
-        _put_last(carried, da + cell, strip, shape, zero)
-        cell += shape[5][1]
-        window += shape[5][2]
-
-
-@inlined
-def _numbers(zero):
-    """Those of a window's cells, in rows."""
-    t = tile(zero, 1, 1)
-    upper = kept_number(t, 0), kept_number(t, 1), kept_number(t, 2)
-    middle = kept_number(t, 3), kept_number(t, 4), kept_number(t, 5)
-    return upper, middle, (kept_number(t, 6), kept_number(t, 7), kept_number(t, 8))
-
-
-@inlined
-def _put_windows(i, amount, number, numbers, carried, cell, strip, shape, zero):
-    """Writes the first two rows under row i of windows; returns what the columns of the third get of these windows.
-
-    Where the image has no first row, the second one's place gets what that would, and then its own.
-    """
-    upper, middle, lower = numbers
-    left = added_where_equal(carried[0], number, upper[0], amount)
-    centre = added_where_equal(carried[1], number, upper[1], amount)
-    right = added_where_equal(carried[2], number, upper[2], amount)
-    place = cell + row_at(max(2 * i, shape[4][0]), shape, zero)
-    write_row(added(left, moved_up(right)), centre, place, strip, zero)
-    left, right = where_equal(number, middle[0], amount), where_equal(number, middle[2], amount)
-    place = cell + row_at(2 * i + 1, shape, zero)
-    write_row(added(left, moved_up(right)), where_equal(number, middle[1], amount), place, strip, zero)
-    return (
-        where_equal(number, lower[0], amount),
-        where_equal(number, lower[1], amount),
-        where_equal(number, lower[2], amount),
-    )
-
-
-@inlined
-def _put_last(carried, cell, strip, shape, zero):
-    """Writes the last row under windows, and one more."""
-    nothing, (left, middle, right) = tile(zero, 1, 1), carried
-    _put_row(2 * shape[2], (added(left, moved_up(right)), middle), cell, strip, shape, zero)
-    _put_row(2 * shape[2] + 1, (nothing, nothing), cell, strip, shape, zero)
 
 
 @compiled

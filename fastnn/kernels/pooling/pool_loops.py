@@ -10,7 +10,7 @@ from fastnn.kernels.arrays.layout import address, at, bytes_at, empty, in_use_un
 from fastnn.kernels.arrays.memory import element_size, read, write
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import shared
-from fastnn.kernels.pooling import pool2x2, pool2x2_back, pool3x3, pool3x3_back
+from fastnn.kernels.pooling import pool2x2, pool2x2_back, pool3x3, pool3x3_back, pool3x3_route, pool3x3_strips, pool_planes
 from fastnn.kernels.pooling.pool_order import larger
 from fastnn.kernels.pooling.pool_windows import (
     EXACT,
@@ -50,6 +50,8 @@ def max_at(a: int, z: int, sizes: Sizes, windows: Windows, zero: float) -> None:
         pool2x2.forward_max(a, z, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
         pool3x3.forward_max(a, z, sizes, P, number(-np.inf))
+    elif pool_planes.fits(sizes, zero):
+        pool_planes.forward_max(a, z, sizes, windows, number(-np.inf))
     else:
         any_max_at(a, z, sizes, windows, zero)
 
@@ -70,10 +72,26 @@ def max_back_at(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero: 
             clear(da, planes * H * W, zero)
         pool2x2_back.backward_max(dz, a, da, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
-        pool3x3_back.backward_max(dz, a, da, sizes, P, at(a, 0, zero).dtype.type(-np.inf))
+        find_and_route_at(dz, a, da, sizes, P, zero)
+    elif pool_planes.fits(sizes, zero):
+        pool_planes.backward_max(dz, a, da, sizes, windows, zero)
     else:
         clear(da, planes * H * W, zero)
         route_at(dz, a, da, sizes, windows, zero)
+
+
+@shared
+def find_and_route_at(dz: int, a: int, da: int, sizes: Sizes, P: pool3x3.Padding, zero: float) -> None:
+    """(18) for windows of 3 x 3 with strides of 2: their index, of a few images at a time, and then by it."""
+    (planes, H, W, H_out, W_out), size, low = sizes, element_size(zero), at(a, 0, zero).dtype.type(-np.inf)
+    together = max(1, min(planes, pool3x3_strips.RUN // (H * W * size)))
+    scratch = empty(together * H_out * W_out // size + 1, zero)
+    index = address(scratch)
+    for p in range(0, planes, together):
+        some, cells = (min(together, planes - p), H, W, H_out, W_out), p * H * W * size
+        pool3x3.forward_max_index(a + cells, 0, index, some, P, low)
+        pool3x3_route.backward_max_index(dz + p * H_out * W_out * size, index, da + cells, some, P, zero)
+    in_use_until_here(scratch)
 
 
 @compiled
@@ -129,8 +147,36 @@ def max_index_at(a: int, z: int, index: int, sizes: Sizes, windows: Windows, zer
         pool2x2.forward_max_index(a, z, index, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
         pool3x3.forward_max_index(a, z, index, sizes, P, at(a, 0, zero).dtype.type(-np.inf))
+    elif pool_planes.fits(sizes, zero):
+        planes_max_index_at(a, z, index, sizes, windows, zero)
     else:
         any_max_index_at(a, z, index, sizes, windows, zero)
+
+
+@shared
+def planes_max_index_at(a: int, z: int, index: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(16) for windows of any kind over many small images."""
+    (planes, _, _, H_out, W_out), n = sizes, lanes(zero) * sizes[3] * sizes[4]
+    numbers = empty(n, zero)
+    for first in range(0, planes, lanes(zero)):
+        p = min(first, planes - lanes(zero))
+        pool_planes.find(a, z, address(numbers), p, sizes, windows, zero)
+        target = bytes_at(index + p * H_out * W_out, n)
+        for i in range(n):
+            target[i] = np.uint8(np.int32(numbers[i]))
+
+
+@shared
+def planes_max_index_back_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(18) for windows of any kind over many small images."""
+    (planes, _, _, H_out, W_out), n, number = sizes, lanes(zero) * sizes[3] * sizes[4], at(da, 0, zero).dtype.type
+    numbers = empty(n, zero)
+    for first in range(0, planes, lanes(zero)):
+        p = min(first, planes - lanes(zero))
+        chosen = bytes_at(index + p * H_out * W_out, n)
+        for i in range(n):
+            numbers[i] = number(np.int32(chosen[i]))
+        pool_planes.route(dz, address(numbers), da, p, sizes, windows, zero)
 
 
 @shared
@@ -160,7 +206,9 @@ def max_index_back_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windo
             clear(da, planes * H * W, zero)
         pool2x2_back.backward_max_index(dz, index, da, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
-        pool3x3_back.backward_max_index(dz, index, da, sizes, P, zero)
+        pool3x3_route.backward_max_index(dz, index, da, sizes, P, zero)
+    elif pool_planes.fits(sizes, zero):
+        planes_max_index_back_at(dz, index, da, sizes, windows, zero)
     else:
         clear(da, planes * H * W, zero)
         route_index_at(dz, index, da, sizes, windows, zero)
@@ -194,6 +242,8 @@ def avg_at(a: int, z: int, sizes: Sizes, windows: Windows, zero: float) -> None:
         pool2x2.forward_avg(a, z, planes, H, W, share)
     elif pool3x3.fits(f, S, P, zero):
         pool3x3.forward_avg(a, z, sizes, P, share)
+    elif pool_planes.fits(sizes, zero):
+        pool_planes.forward_avg(a, z, sizes, windows, share)
     else:
         any_avg_at(a, z, sizes, windows, share)
 
@@ -209,10 +259,14 @@ def avg_back_at(dz: int, da: int, sizes: Sizes, windows: Windows, zero: float) -
     """(19) Each dz is spread evenly over its window."""
     (f, S, P), (planes, H, W, _, _) = pairs(windows), sizes
     share = at(da, 0, zero).dtype.type(1 / (f[0] * f[1]))
-    if pool2x2.covers(f, S, P, H, W):
+    if pool2x2.fits(f, S, P):
+        if not pool2x2.covers(f, S, P, H, W):
+            clear(da, planes * H * W, zero)
         pool2x2_back.backward_avg(dz, da, planes, H, W, share)
     elif pool3x3.fits(f, S, P, zero):
         pool3x3_back.backward_avg(dz, da, sizes, P, share)
+    elif pool_planes.fits(sizes, zero):
+        pool_planes.backward_avg(dz, da, sizes, windows, share)
     elif S[1] <= 2:
         sum_at(dz, da, sizes, windows, share)
     else:

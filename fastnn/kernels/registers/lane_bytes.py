@@ -8,6 +8,7 @@ and no. Sixteen bytes are compared in a quarter of a register of 512 bits, and w
     kept_number(t, number)                    the same of a constant, which stays in a register: LLVM would read it each time
     where_equal(b, c, t)                      lane by lane: t where b is c, else 0
     where_numbers(b, first, second, t)        the same with one number for even lanes and one for odd ones
+    added_where_numbers(t, b, first, second, u)   lane by lane: t + u where b is the number, else t
     added_where_equal(t, b, c, u)             lane by lane: t + u where b is c, else t
 """
 
@@ -79,6 +80,16 @@ def where_numbers(typing_context, b, first, second, t):
         return builder.insert_value(args[3], chosen, 0)
 
     return t(b, first, second, t), generate
+
+
+@intrinsic(prefer_literal=True)
+def added_where_numbers(typing_context, t, b, first, second, u):
+    def generate(context, builder, signature, args):
+        equal = _equal(builder, b, args[1], first, second)
+        before, more = builder.extract_value(args[0], 0), builder.extract_value(args[4], 0)
+        return builder.insert_value(args[0], builder.select(equal, builder.fadd(before, more), before), 0)
+
+    return t(t, b, first, second, t), generate
 
 
 @intrinsic

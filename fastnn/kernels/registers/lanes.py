@@ -15,6 +15,7 @@ The contract is that of tiles.py; where it says so, the tile is one row or one v
     filled(t, number), scaled(t, number)          all lanes the number; t times the number
     where_larger(t, u, yes, no)                   lane by lane: yes where u > t or u alone is NaN, else no; one vector each
     where_above(t, u, yes, no)                    the same where u is not NaN
+    added_where_same(t, u, v, w)                  lane by lane: t + w where u is v, else t; one vector each
     has_nan(t, u, v, w)                           whether a lane of any is NaN; one vector each
     subtracted(t, u)                              t - u
     store_tanh_slope(t, a, row_step, last)        t (1 - a^2), in place of a: row by row, or all of a would be fetched first
@@ -185,6 +186,16 @@ def where_above(typing_context, t, u, yes, no):
         return builder.insert_value(args[2], builder.select(builder.fcmp_ordered(">", right, left), yes, no), 0)
 
     return yes(t, t, yes, yes), generate
+
+
+@intrinsic
+def added_where_same(typing_context, t, u, v, w):
+    def generate(context, builder, signature, args):
+        before, left, right, more = (builder.extract_value(value, 0) for value in args)
+        same = builder.fcmp_ordered("==", left, right)
+        return builder.insert_value(args[0], builder.select(same, builder.fadd(before, more), before), 0)
+
+    return t(t, t, t, t), generate
 
 
 @intrinsic

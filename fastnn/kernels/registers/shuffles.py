@@ -10,6 +10,9 @@ The contract is that of tiles.py.
                                                   of u, of the next of t, ...: one instruction; one vector each
     low_pairs, high_pairs(left, right)            undoes them: t, u
     dealt(t, size), collected(t, size)            lanes in the order of `lefts` for elements of so many bytes, and back again
+    paired(t, address)                            memory, of half as many elements as t has lanes, each one twice; one vector
+    pairs_from(t, first)                          lanes first, first + 1, ... of t, each one twice; one vector
+    apart(t)                                      lanes 0, 1, ... of t, behind each of them a 0; one vector
     stacked(t, u, v, w)                           four vectors as the rows of one tile
     row_of(t, r)                                  row r of a tile with one vector a row; r is a constant
     transposed(t)                                 rows become lanes, in each part of as many lanes as rows; one vector a row
@@ -17,6 +20,7 @@ The contract is that of tiles.py.
 
 from typing import Any
 
+from llvmlite import ir
 from numba.core import types
 from numba.core.errors import TypingError
 from numba.extending import intrinsic
@@ -154,6 +158,40 @@ def dealt(typing_context, t, size):
 def collected(typing_context, t, size):
     order = [lane // 2 for lane in _by_sixteens(t.lanes, size.literal_value, 0)]
     return _in_order(t, [order.index(lane) for lane in range(t.lanes)], size)
+
+
+@intrinsic
+def paired(typing_context, t, address):
+    count = max(1, t.lanes // 2)
+
+    def generate(context, builder, signature, args):
+        found = builder.load(Code(builder, t).pointer(args[1], ir.VectorType(t.element, count)), align=t.size)
+        pairs = builder.shuffle_vector(found, found, indices([lane // 2 for lane in range(t.lanes)]))
+        return builder.insert_value(args[0], pairs, 0)
+
+    return t(t, types.int64), generate
+
+
+@intrinsic(prefer_literal=True)
+def pairs_from(typing_context, t, first):
+    picks = [min(first.literal_value + lane // 2, t.lanes - 1) for lane in range(t.lanes)]
+
+    def generate(context, builder, signature, args):
+        vector = builder.extract_value(args[0], 0)
+        return builder.insert_value(args[0], builder.shuffle_vector(vector, vector, indices(picks)), 0)
+
+    return t(t, first), generate
+
+
+@intrinsic
+def apart(typing_context, t):
+    picks = [t.lanes if lane % 2 else lane // 2 for lane in range(t.lanes)]
+
+    def generate(context, builder, signature, args):
+        vector = builder.extract_value(args[0], 0)
+        return builder.insert_value(args[0], builder.shuffle_vector(vector, t.zero_vector(), indices(picks)), 0)
+
+    return t(t), generate
 
 
 @intrinsic

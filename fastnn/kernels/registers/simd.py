@@ -68,12 +68,12 @@ def long_vectors_of(count: int, rows: int) -> int:
 
 
 class Tile(types.Type):
-    """The type of a register tile."""
+    """The type of a register tile, of whole registers or of a part of each."""
 
-    def __init__(self, dtype: types.Type, rows: int, vectors: int) -> None:
+    def __init__(self, dtype: types.Type, rows: int, vectors: int, parts: int = 1) -> None:
         self.dtype, self.rows, self.vectors = dtype, rows, vectors
         self.size = dtype.bitwidth // 8
-        self.lanes = registers()[0] // self.size
+        self.lanes = max(1, registers()[0] // self.size // parts)
         super().__init__(f"Tile({dtype}, {rows}, {vectors}, {self.lanes})")
 
     @property

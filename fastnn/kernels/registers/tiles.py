@@ -14,6 +14,7 @@ is only passed on. Contract, for every function below:
 Nothing is checked: an address that is wrong reads or writes wherever it points. Callers own the bounds.
 
     tile(zero, rows, vectors)                     all zeros, of zero's dtype; rows and vectors are constants (forms.py)
+    half_vector(zero)                             the same of half a vector: one, with half as many lanes
     outer(t, a, row_step, last, b)                a_r b_v, as in rank_one: no sum yet
     rank_one(t, a, row_step, last, b, count)      t_rv + a_r b_v: a_r one element in each row from a, b_v the vectors from b
     rank_one_at(t, places, offset, b, count)      the same, a_r being at places[r] + offset: a tuple, one address a row
@@ -54,6 +55,12 @@ def tile(typing_context, zero, rows, vectors):
         raise TypingError("rows and vectors: expected constants")
     result = Tile(zero, rows.literal_value, vectors.literal_value)
     return result(zero, rows, vectors), lambda context, builder, signature, args: result.zeros()
+
+
+@intrinsic
+def half_vector(typing_context, zero):
+    result = Tile(zero, 1, 1, parts=2)
+    return result(zero), lambda context, builder, signature, args: result.zeros()
 
 
 def _rank_one(code: Code, value: Any, a: Any, row_step: Any, last: Any, vectors: list[Any]) -> Any:
