@@ -1,0 +1,298 @@
+"""The sum over a window's taps for output cells that lie apart in the image: lanes are k, and rows of a register tile cells.
+
+z_(p,k) = b_k + sum_t patch_t(p) theta_kt, a product of matrices whose left side is read from the image where it is, one
+element for each row of the tile; only what has padding is copied, with it. So it does not matter how far the cells are from
+each other, where lanes of cells (correlate.py) take f_w copies of the image, cell by cell; but the sums come transposed, and
+are turned at the end, which is little where taps are many. Cells of all samples go together: none of a tile's rows is lost
+to the end of an image.
+
+Some cells at a time go by all k, panel by panel of theta, and by a block of taps before they go by the next: what they meet
+stays in the second-level cache, and so does the block. Tuples as in planes.py, and
+    theta   address, and the steps from one k, channel, row and cell to the next
+    bias    address, step, and the number of g
+    room    addresses in scratch (`_layout`)
+    cells   address of what the first tap meets, and the steps in the image from one sample, row and cell to the next
+    counts  samples, K, taps, H', W'
+    runs    of taps: the address of their table, how many, the length of the first, the step from tap to tap
+    panel   its address, that of its bias, sums, and cells; how many cells, and whether to ask for the next ones
+"""
+
+from fastnn.constants import IDENTITY
+from fastnn.kernels.arrays.memory import ask_to_read, element_size, read, read_integer, read_integers, write, write_integer
+from fastnn.kernels.compiler.jit import compiled, inlined
+from fastnn.kernels.compiler.shared import tiled
+from fastnn.kernels.loops.pointwise import activate_planes
+from fastnn.kernels.products.dots import BLOCK
+from fastnn.kernels.products.packing import pack_panels
+from fastnn.kernels.registers.forms import form, full_rows, half_rows, lanes, rows_of, tall_form, zero_of, zeros
+from fastnn.kernels.registers.shuffles import transposed
+from fastnn.kernels.registers.simd import LINE, VECTORS
+from fastnn.kernels.registers.tiles import added, load, rank_one_at, store, tile
+from fastnn.kernels.sums.padded import clear, copied_part, copy_padded
+from fastnn.kernels.sums.planes import Images, Sizes, Window, evenly
+from fastnn.kernels.sums.theta_rows import columns_of
+
+Bias = tuple[int, int, int]
+Panel = tuple[int, int, int, int, int, int]
+Runs = tuple[int, int, int, int]
+
+# Of what cells meet that go by all k: it stays in the second-level cache beside a block of theta.
+CELLS_BYTES = 256 * 1024
+# As measured: the share of the tile's peak, cycles of a tile beside its products, to turn a vector of sums, and to copy one.
+PEAK, TILE_CYCLES, TURN_CYCLES, COPY_CYCLES = 0.95, 40, 8, 6
+
+
+@compiled
+def can_be_rows(sizes, window, zero):
+    """Whether there are sums, and more k than in half a tile of `correlate`, which is a part of a vector here."""
+    return sizes[1] * window[0] * window[1] * sizes[5] * sizes[6] > 0 and sizes[2] > half_rows(zero)
+
+
+@compiled
+def cell_rows_cycles(sizes, window, zero):
+    """A sample's time."""
+    _, C, K, H, W, H_out, W_out = sizes
+    taps, width, vectors = C * window[0] * window[1], lanes(zero), -(-K // lanes(zero))
+    tiles = H_out * W_out * -(-taps // BLOCK) * vectors / (full_rows(zero) * VECTORS)
+    products = H_out * W_out * taps * vectors / PEAK
+    copied = COPY_CYCLES * C * H * -(-W // width) if window[4] != 0 or window[5] != 0 else 0
+    return 1.0 * products + TILE_CYCLES * tiles + TURN_CYCLES * vectors * -(-H_out * W_out // width) * width + copied
+
+
+@compiled
+def cell_rows_bytes(sizes, window, zero):
+    """The scratch of `sum_cell_rows`: it grows with theta, not with m."""
+    return _layout(0, sizes, window, zero)[6] + LINE
+
+
+@compiled
+def _together(taps, zero):
+    """How many cells go together, at most: whole tiles of any form."""
+    rows = full_rows(zero) * VECTORS
+    return max(1, CELLS_BYTES // (taps * element_size(zero) * rows)) * rows
+
+
+@compiled
+def _layout(scratch, sizes, window, zero):
+    """`room`: addresses of panels of theta, the bias, sums, cells, the table of taps, the copy, and the end."""
+    _, C, K, _, _, _, _ = sizes
+    taps, row = C * window[0] * window[1], VECTORS * lanes(zero) * element_size(zero)
+    panels = -(-scratch // LINE) * LINE
+    bias = panels + -(-K // (VECTORS * lanes(zero))) * taps * row
+    sums = bias + -(-K // (VECTORS * lanes(zero))) * row
+    cells = sums + _together(taps, zero) * row
+    table = cells + _together(taps, zero) * 8
+    copy, behind = -(-(table + 16 * taps) // LINE) * LINE, 0
+    if window[4] != 0 or window[5] != 0:
+        samples, _, step_c, _ = copied_part(sizes, window, zero)
+        behind = samples * C * step_c
+    return panels, bias, sums, cells, table, copy, copy + behind
+
+
+@tiled
+def sum_cell_rows(
+    sizes: Sizes, window: Window, image: Images, theta: Images, bias: Bias, out: Images, scratch: int, zero: float
+) -> None:
+    """All samples of one group. The cells of an image of z lie one behind the other."""
+    m, C, K, H, W, H_out, W_out = sizes
+    size, room = element_size(zero), _layout(scratch, sizes, window, zero)
+    samples, rows, step_c, step_h = copied_part(sizes, window, zero)
+    source, copies = (room[5], C * step_c, step_c, step_h, size), window[4] != 0 or window[5] != 0
+    if copies:
+        clear(room[5], room[6], zero)
+    else:
+        samples, rows, source = max(1, m), H_out, image
+    _pack((K, C, window[0], window[1]), theta, bias, room, zero)
+    runs = _note_runs(C, window, source, room[4])
+    for n in range(0, m, samples):
+        for i in range(0, H_out, rows):
+            many, some = min(samples, m - n), min(rows, H_out - i)
+            if copies:
+                part = (image[0] + n * image[1], image[1], image[2], image[3], image[4])
+                copy_padded((many, C, H, W, some, W_out), part, window, i, source, zero)
+            cells = (source[0], source[1], window[2] * source[3], window[3] * source[4])
+            results = (out[0] + n * out[1] + i * W_out * size, out[1], out[2])
+            counts = (many, K, C * window[0] * window[1], some, W_out)
+            _sum_part(counts, cells, results, runs, bias[2], room, zero)
+
+
+@compiled
+def _note_runs(C, window, image, table):
+    """Writes where taps that lie evenly in the image begin, from the first one on, and their number: of a row, or a column
+    of single cells, or of channels; returns how many these are, the length of the first, and the step.
+
+    An offset of each tap by itself took one more register than there are, and sums were spilled for it.
+    """
+    f_h, f_w, _, _, _, _, D_h, D_w = window
+    if f_w > 1:
+        for c in range(C):
+            for r in range(f_h):
+                _note_run(c * image[2] + r * D_h * image[3], f_w, table + 16 * (c * f_h + r))
+        return C * f_h, f_w, D_w * image[4]
+    if f_h > 1:
+        for c in range(C):
+            _note_run(c * image[2], f_h, table + 16 * c)
+        return C, f_h, D_h * image[3]
+    length, runs = evenly(C, BLOCK), 0
+    for c in range(0, C, length):
+        _note_run(c * image[2], min(length, C - c), table + 16 * runs)
+        runs += 1
+    return runs, length, image[2]
+
+
+@compiled
+def _note_run(place, length, entry):
+    write_integer(place, entry)
+    write_integer(length, entry + 8)
+
+
+@compiled
+def _pack(shape, theta, bias, room, zero):
+    """theta (K, C, f_h, f_w) by steps of any sign, as panels of k, a vector or three, whose rows are taps; and the bias."""
+    K, C, f_h, f_w = shape
+    first, step_k, step_c, step_h, step_w = theta
+    size, row = element_size(zero), VECTORS * lanes(zero) * element_size(zero)
+    taps, k, panel = C * f_h * f_w, 0, room[0]
+    near = step_w == size and step_h == f_w * size and step_c == f_h * f_w * size
+    together = taps if near else f_w
+    while k < K:
+        columns = columns_of(K - k, lanes(zero))
+        for part in range(taps // together):
+            source = first + k * step_k + part // f_h * step_c + part % f_h * step_h
+            pack_panels(source, step_w, step_k, together, columns, panel + part * together * row, 0, zero)
+        beside = room[1] + (panel - room[0]) // taps
+        for i in range(columns):
+            write(read(zero, bias[0] + (k + i) * bias[1]), beside + i * size)
+        k, panel = k + columns, panel + taps * row
+
+
+@compiled
+def _sum_part(counts, cells, out, runs, g, room, zero):
+    """Whole images, or output rows of one."""
+    m, K, taps, H_out, W_out = counts
+    each, width, size = H_out * W_out, lanes(zero), element_size(zero)
+    row, rows = VECTORS * width * size, full_rows(zero) * VECTORS
+    together = -(-evenly(m * each, _together(taps, zero)) // rows) * rows
+    for p in range(0, m * each, together):
+        count, k, panel = min(together, m * each - p), 0, room[0]
+        _note_cells(cells, counts, (p, count), room[3], zero)
+        while k < K:
+            columns = columns_of(K - k, width)
+            some = (panel, room[1] + (panel - room[0]) // taps, room[2], room[3], count, 1 if k == 0 else 0)
+            if columns > 2 * width:
+                _sum_wide(some, (room[4], runs[0], runs[1], runs[2]), zero)
+            elif columns > width:
+                _sum_tall(some, (room[4], runs[0], runs[1], runs[2]), zero)
+            else:
+                _sum_narrow(some, (room[4], runs[0], runs[1], runs[2]), zero)
+            _turn((out[0] + k * out[2], out[1], out[2]), (p, count, each), columns, room[2], zero)
+            k, panel = k + columns, panel + taps * row
+        if g != IDENTITY:  # these cells are in the cache still
+            _activate(g, out, (p, count, each), K, zero)
+
+
+@compiled
+def _note_cells(cells, counts, block, table, zero):
+    """Writes where each cell of a block lies, and, for whole tiles, where the last one does again."""
+    (first, step_n, step_h, step_w), (_, _, _, H_out, W_out), (p, count) = cells, counts, block
+    n, i, j = p // (H_out * W_out), p // W_out % H_out, p % W_out
+    place, last = first + n * step_n + i * step_h + j * step_w, 0
+    for x in range(count):
+        write_integer(place, table + 8 * x)
+        last, place, j = place, place + step_w, j + 1
+        if j == W_out:
+            i, j = i + 1, 0
+            if i == H_out:
+                n, i = n + 1, 0
+            place = first + n * step_n + i * step_h
+    rows = full_rows(zero) * VECTORS
+    for x in range(count, -(-count // rows) * rows):
+        write_integer(last, table + 8 * x)
+
+
+# Each tile by itself, so that a network has only those compiled that it runs.
+@tiled
+def _sum_wide(panel: Panel, runs: Runs, zero: float) -> None:
+    _sum_panel(form(zero, full_rows(zero), VECTORS), form(zero, half_rows(zero), VECTORS), panel, runs)
+
+
+@tiled
+def _sum_tall(panel: Panel, runs: Runs, zero: float) -> None:
+    _sum_panel(tall_form(zero), form(zero, half_rows(zero), 2), panel, runs)
+
+
+@tiled
+def _sum_narrow(panel: Panel, runs: Runs, zero: float) -> None:
+    _sum_panel(form(zero, full_rows(zero), 1), form(zero, half_rows(zero), 1), panel, runs)
+
+
+@compiled
+def _sum_panel(kind, low, panel, runs):
+    """All cells with the k of a panel. What few are left take lower tiles."""
+    (above, _, _, _, count, _), (table, number, length, step) = panel, runs
+    zero = zero_of(kind)
+    together = evenly(number, max(1, BLOCK // length))
+    for first in range(0, number, together):
+        row, some = 0, (table + 16 * first, min(together, number - first), step, first == 0)
+        weights = above + first * length * VECTORS * lanes(zero) * element_size(zero)
+        while row < count:
+            if count - row > rows_of(kind) - rows_of(low):
+                _sum_tile(kind, row, weights, some, panel)
+                row += rows_of(kind)
+            else:
+                _sum_tile(low, row, weights, some, panel)
+                row += rows_of(low)
+
+
+@inlined
+def _sum_tile(kind, row, weights, runs, panel):
+    """A block of taps of as many cells as a tile has rows."""
+    (_, bias, sums, cells, count, asks), (table, number, step, first) = panel, runs
+    zero, t = zero_of(kind), zeros(kind)
+    below, last = VECTORS * lanes(zero) * element_size(zero), min(rows_of(kind), count - row) - 1
+    if asks != 0 and row + 2 * rows_of(kind) <= count:
+        for x in range(row + rows_of(kind), row + 2 * rows_of(kind)):
+            _ask(read_integer(cells + 8 * x), table, number, zero)
+    places, total = read_integers(cells + 8 * row, rows_of(kind)), t
+    for run in range(number):
+        offset = read_integer(table + 16 * run)
+        for _ in range(read_integer(table + 16 * run + 8)):
+            total = rank_one_at(total, places, offset, weights, None)
+            offset += step
+            weights += below
+    so_far, apart = (bias, 0) if first else (sums + row * below, below)
+    total = added(total, load(t, so_far, apart, last, None))
+    store(total, sums + row * below, below, last, None)
+
+
+@compiled
+def _ask(place, table, number, zero):
+    """For what a cell's taps meet, as far as they are neighbours."""
+    for run in range(number):
+        ask_to_read(place + read_integer(table + 16 * run))
+
+
+@compiled
+def _turn(out, block, columns, sums, zero):
+    """The sums of some k -> z: squares are transposed."""
+    (p, count, each), size, width, square = block, element_size(zero), lanes(zero), tile(zero, lanes(zero), 1)
+    step, x = VECTORS * width * size, 0
+    while x < count:
+        n, cell = (p + x) // each, (p + x) % each
+        length = min(min(width, each - cell), count - x)
+        target = out[0] + n * out[1] + cell * size
+        for v in range(0, columns, width):
+            values = transposed(load(square, sums + x * step + v * size, step, length - 1, None))
+            store(values, target + v * out[2], out[2], min(width, columns - v) - 1, length)
+        x += length
+
+
+@compiled
+def _activate(g, out, block, K, zero):
+    """(16) of a block of cells."""
+    (p, count, each), x = block, 0
+    while x < count:
+        n, cell = (p + x) // each, (p + x) % each
+        length = min(each - cell, count - x)
+        activate_planes(g, out[0] + n * out[1] + cell * element_size(zero), (out[1], out[2]), (1, K, length), zero)
+        x += length
