@@ -14,7 +14,7 @@ stays in the second-level cache, and so does the block. Tuples as in planes.py, 
     cells   address of what the first tap meets, and the steps in the image from one sample, row and cell to the next
     counts  samples, K, taps, H', W'
     runs    of taps: the address of their table, how many, the length of the first, the step from tap to tap
-    panel   its address, that of its bias, sums, and cells; how many cells, and whether to ask for the next ones
+    panel   its address, that of its bias, sums, and cells; how many cells, how many of the next share a line, or 0
 """
 
 from fastnn.constants import IDENTITY
@@ -172,13 +172,13 @@ def _sum_part(counts, cells, out, runs, g, room, zero):
     m, K, taps, H_out, W_out = counts
     each, width, size = H_out * W_out, lanes(zero), element_size(zero)
     row, rows = VECTORS * width * size, full_rows(zero) * VECTORS
-    together = -(-evenly(m * each, _together(taps, zero)) // rows) * rows
+    together, asks = -(-evenly(m * each, _together(taps, zero)) // rows) * rows, max(1, LINE // max(1, abs(cells[3])))
     for p in range(0, m * each, together):
         count, k, panel = min(together, m * each - p), 0, room[0]
         _note_cells(cells, counts, (p, count), room[3], zero)
         while k < K:
             columns = columns_of(K - k, width)
-            some = (panel, room[1] + (panel - room[0]) // taps, room[2], room[3], count, 1 if k == 0 else 0)
+            some = (panel, room[1] + (panel - room[0]) // taps, room[2], room[3], count, asks if k == 0 else 0)
             if columns > 2 * width:
                 _sum_wide(some, (room[4], runs[0], runs[1], runs[2]), zero)
             elif columns > width:
@@ -250,12 +250,12 @@ def _sum_tile(kind, row, weights, runs, panel):
     (_, bias, sums, cells, count, asks), (table, number, step, first) = panel, runs
     zero, t = zero_of(kind), zeros(kind)
     below, last = VECTORS * lanes(zero) * element_size(zero), min(rows_of(kind), count - row) - 1
-    if asks != 0 and row + 2 * rows_of(kind) <= count:
-        for x in range(row + rows_of(kind), row + 2 * rows_of(kind)):
-            _ask(read_integer(cells + 8 * x), table, number, zero)
     places, total = read_integers(cells + 8 * row, rows_of(kind)), t
     for run in range(number):
         offset = read_integer(table + 16 * run)
+        if asks > 0:  # a few at a time: more than a cache waits for would be waited for here
+            for x in range(row + rows_of(kind), min(count, row + 2 * rows_of(kind)), asks):
+                ask_to_read(read_integer(cells + 8 * x) + offset)
         for _ in range(read_integer(table + 16 * run + 8)):
             total = rank_one_at(total, places, offset, weights, None)
             offset += step
@@ -263,13 +263,6 @@ def _sum_tile(kind, row, weights, runs, panel):
     so_far, apart = (bias, 0) if first else (sums + row * below, below)
     total = added(total, load(t, so_far, apart, last, None))
     store(total, sums + row * below, below, last, None)
-
-
-@compiled
-def _ask(place, table, number, zero):
-    """For what a cell's taps meet, as far as they are neighbours."""
-    for run in range(number):
-        ask_to_read(place + read_integer(table + 16 * run))
 
 
 @compiled
