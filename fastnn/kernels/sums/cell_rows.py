@@ -15,10 +15,20 @@ stays in the second-level cache, and so does the block. Tuples as in planes.py, 
     counts  samples, K, taps, H', W'
     runs    of taps: the address of their table, how many, the length of the first, the step from tap to tap
     panel   its address, that of its bias, sums, and cells; how many cells, how many of the next share a line, or 0
+    soon    what will be written of z: address, steps from a sample and k to the next, the first cell, how many are in one, k
 """
 
 from fastnn.constants import IDENTITY
-from fastnn.kernels.arrays.memory import ask_to_read, element_size, read, read_integer, read_integers, write, write_integer
+from fastnn.kernels.arrays.memory import (
+    ask_to_read,
+    ask_to_write,
+    element_size,
+    read,
+    read_integer,
+    read_integers,
+    write,
+    write_integer,
+)
 from fastnn.kernels.compiler.jit import compiled, inlined
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.loops.pointwise import activate_planes
@@ -35,6 +45,7 @@ from fastnn.kernels.sums.theta_rows import columns_of
 Bias = tuple[int, int, int]
 Panel = tuple[int, int, int, int, int, int]
 Runs = tuple[int, int, int, int]
+Soon = tuple[int, int, int, int, int, int]
 
 # Of what cells meet that go by all k: it stays in the second-level cache beside a block of theta.
 CELLS_BYTES = 256 * 1024
@@ -179,12 +190,13 @@ def _sum_part(counts, cells, out, runs, g, room, zero):
         while k < K:
             columns = columns_of(K - k, width)
             some = (panel, room[1] + (panel - room[0]) // taps, room[2], room[3], count, asks if k == 0 else 0)
+            lines, soon = (room[4], runs[0], runs[1], runs[2]), (out[0] + k * out[2], out[1], out[2], p, each, columns)
             if columns > 2 * width:
-                _sum_wide(some, (room[4], runs[0], runs[1], runs[2]), zero)
+                _sum_wide(some, lines, soon, zero)
             elif columns > width:
-                _sum_tall(some, (room[4], runs[0], runs[1], runs[2]), zero)
+                _sum_tall(some, lines, soon, zero)
             else:
-                _sum_narrow(some, (room[4], runs[0], runs[1], runs[2]), zero)
+                _sum_narrow(some, lines, soon, zero)
             _turn((out[0] + k * out[2], out[1], out[2]), (p, count, each), columns, room[2], zero)
             k, panel = k + columns, panel + taps * row
         if g != IDENTITY:  # these cells are in the cache still
@@ -212,47 +224,53 @@ def _note_cells(cells, counts, block, table, zero):
 
 # Each tile by itself, so that a network has only those compiled that it runs.
 @tiled
-def _sum_wide(panel: Panel, runs: Runs, zero: float) -> None:
-    _sum_panel(form(zero, full_rows(zero), VECTORS), form(zero, half_rows(zero), VECTORS), panel, runs)
+def _sum_wide(panel: Panel, runs: Runs, soon: Soon, zero: float) -> None:
+    _sum_panel(form(zero, full_rows(zero), VECTORS), form(zero, half_rows(zero), VECTORS), panel, runs, soon)
 
 
 @tiled
-def _sum_tall(panel: Panel, runs: Runs, zero: float) -> None:
-    _sum_panel(tall_form(zero), form(zero, half_rows(zero), 2), panel, runs)
+def _sum_tall(panel: Panel, runs: Runs, soon: Soon, zero: float) -> None:
+    _sum_panel(tall_form(zero), form(zero, half_rows(zero), 2), panel, runs, soon)
 
 
 @tiled
-def _sum_narrow(panel: Panel, runs: Runs, zero: float) -> None:
-    _sum_panel(form(zero, full_rows(zero), 1), form(zero, half_rows(zero), 1), panel, runs)
+def _sum_narrow(panel: Panel, runs: Runs, soon: Soon, zero: float) -> None:
+    _sum_panel(form(zero, full_rows(zero), 1), form(zero, half_rows(zero), 1), panel, runs, soon)
 
 
 @compiled
-def _sum_panel(kind, low, panel, runs):
+def _sum_panel(kind, low, panel, runs, soon):
     """All cells with the k of a panel. What few are left take lower tiles."""
     (above, _, _, _, count, _), (table, number, length, step) = panel, runs
     zero = zero_of(kind)
     together = evenly(number, max(1, BLOCK // length))
     for first in range(0, number, together):
         row, some = 0, (table + 16 * first, min(together, number - first), step, first == 0)
+        asked = soon if first + together >= number else (0, 0, 0, 0, 1, 0)
         weights = above + first * length * VECTORS * lanes(zero) * element_size(zero)
         while row < count:
             if count - row > rows_of(kind) - rows_of(low):
-                _sum_tile(kind, row, weights, some, panel)
+                _sum_tile(kind, row, weights, some, panel, asked)
                 row += rows_of(kind)
             else:
-                _sum_tile(low, row, weights, some, panel)
+                _sum_tile(low, row, weights, some, panel, asked)
                 row += rows_of(low)
 
 
 @inlined
-def _sum_tile(kind, row, weights, runs, panel):
+def _sum_tile(kind, row, weights, runs, panel, soon):
     """A block of taps of as many cells as a tile has rows."""
     (_, bias, sums, cells, count, asks), (table, number, step, first) = panel, runs
     zero, t = zero_of(kind), zeros(kind)
     below, last = VECTORS * lanes(zero) * element_size(zero), min(rows_of(kind), count - row) - 1
     places, total = read_integers(cells + 8 * row, rows_of(kind)), t
+    z, step_n, step_k, p, each, left = soon
+    z, share = z + (p + row) // each * step_n + (p + row) % each * element_size(zero), -(-left // number)
     for run in range(number):
         offset = read_integer(table + 16 * run)
+        for _ in range(min(share, left)):
+            ask_to_write(z)
+            z, left = z + step_k, left - 1
         if asks > 0:  # a few at a time: more than a cache waits for would be waited for here
             for x in range(row + rows_of(kind), min(count, row + 2 * rows_of(kind)), asks):
                 ask_to_read(read_integer(cells + 8 * x) + offset)
