@@ -183,7 +183,8 @@ def _sum_part(counts, cells, out, runs, g, room, zero):
     m, K, taps, H_out, W_out = counts
     each, width, size = H_out * W_out, lanes(zero), element_size(zero)
     row, rows = VECTORS * width * size, full_rows(zero) * VECTORS
-    together, asks = -(-evenly(m * each, _together(taps, zero)) // rows) * rows, max(1, LINE // max(1, abs(cells[3])))
+    together = -(-evenly(m * each, _together(taps, zero)) // rows) * rows
+    asks = max(1, LINE // max(1, 2 * abs(cells[3])))
     for p in range(0, m * each, together):
         count, k, panel = min(together, m * each - p), 0, room[0]
         _note_cells(cells, counts, (p, count), room[3], zero)

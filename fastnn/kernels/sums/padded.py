@@ -3,7 +3,7 @@
 from fastnn.kernels.arrays.memory import element_size
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.registers.forms import lanes
-from fastnn.kernels.registers.tiles import store, tile
+from fastnn.kernels.registers.tiles import load, store, tile
 from fastnn.kernels.sums.filling import part_of_row
 from fastnn.kernels.sums.planes import PLANE_BYTES, line_apart
 
@@ -44,8 +44,23 @@ def copy_padded(counts, image, window, i, target, zero):
             place = target[0] + n * target[1] + c * target[2] + first * size
             cell = image[0] + n * image[1] + c * image[2] + top * image[3] + (first - P_w) * image[4]
             for y in range(top, top + (rows - 1) * S_h + (f_h - 1) * D_h + 1):
-                for j in range(0, behind - first, width):
-                    some = behind - first - j if 0 <= y < H else 0
-                    values = part_of_row(vector, size, cell + j * image[4], image[4], 0, some)
-                    store(values, place + j * size, 0, 0, min(width, behind - first - j))
+                if 0 <= y < H and image[4] == size:
+                    _copy_line(behind - first, cell, place, zero)
+                else:
+                    for j in range(0, behind - first, width):
+                        some = behind - first - j if 0 <= y < H else 0
+                        values = part_of_row(vector, size, cell + j * image[4], image[4], 0, some)
+                        store(values, place + j * size, 0, 0, min(width, behind - first - j))
                 place, cell = place + target[3], cell + image[3]
+
+
+@compiled
+def _copy_line(cells, source, target, zero):
+    """Neighbours. With masks for vectors that are whole, too, windows of 5 x 5 and stride 3 took a twentieth longer."""
+    size, width, vector = element_size(zero), lanes(zero), tile(zero, 1, 1)
+    whole = cells // width * width * size
+    for x in range(0, whole, width * size):
+        store(load(vector, source + x, 0, 0, None), target + x, 0, 0, None)
+    if whole < cells * size:
+        rest = cells - whole // size
+        store(load(vector, source + whole, 0, 0, rest), target + whole, 0, 0, rest)
