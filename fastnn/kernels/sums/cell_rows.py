@@ -73,7 +73,7 @@ def cell_rows_cycles(sizes, window, zero):
 @compiled
 def cell_rows_bytes(sizes, window, zero):
     """The scratch of `sum_cell_rows`: it grows with theta, not with m."""
-    return _layout(0, sizes, window, zero)[6] + LINE
+    return layout(0, sizes, window, zero)[6] + LINE
 
 
 @compiled
@@ -84,7 +84,7 @@ def _together(taps, zero):
 
 
 @compiled
-def _layout(scratch, sizes, window, zero):
+def layout(scratch, sizes, window, zero):
     """`room`: addresses of panels of theta, the bias, sums, cells, the table of taps, the copy, and the end."""
     _, C, K, _, _, _, _ = sizes
     taps, row = C * window[0] * window[1], VECTORS * lanes(zero) * element_size(zero)
@@ -106,15 +106,15 @@ def sum_cell_rows(
 ) -> None:
     """All samples of one group. The cells of an image of z lie one behind the other."""
     m, C, K, H, W, H_out, W_out = sizes
-    size, room = element_size(zero), _layout(scratch, sizes, window, zero)
+    size, room = element_size(zero), layout(scratch, sizes, window, zero)
     samples, rows, step_c, step_h = copied_part(sizes, window, zero)
     source, copies = (room[5], C * step_c, step_c, step_h, size), window[4] != 0 or window[5] != 0
     if copies:
         clear(room[5], room[6], zero)
     else:
         samples, rows, source = max(1, m), H_out, image
-    _pack((K, C, window[0], window[1]), theta, bias, room, zero)
-    runs = _note_runs(C, window, source, room[4])
+    pack((K, C, window[0], window[1]), theta, bias, room, zero)
+    runs = note_runs(C, window, source, room[4])
     for n in range(0, m, samples):
         for i in range(0, H_out, rows):
             many, some = min(samples, m - n), min(rows, H_out - i)
@@ -124,11 +124,11 @@ def sum_cell_rows(
             cells = (source[0], source[1], window[2] * source[3], window[3] * source[4])
             results = (out[0] + n * out[1] + i * W_out * size, out[1], out[2])
             counts = (many, K, C * window[0] * window[1], some, W_out)
-            _sum_part(counts, cells, results, runs, bias[2], room, zero)
+            sum_part(_finish, counts, cells, results, runs, (results[0], results[1], results[2], bias[2]), room, zero)
 
 
 @compiled
-def _note_runs(C, window, image, table):
+def note_runs(C, window, image, table):
     """Writes where taps that lie evenly in the image begin, from the first one on, and their number: of a row, or a column
     of single cells, or of channels; returns how many these are, the length of the first, and the step.
 
@@ -158,19 +158,21 @@ def _note_run(place, length, entry):
 
 
 @compiled
-def _pack(shape, theta, bias, room, zero):
+def pack(shape, theta, bias, room, zero):
     """theta (K, C, f_h, f_w) by steps of any sign, as panels of k, a vector or three, whose rows are taps; and the bias."""
     K, C, f_h, f_w = shape
     first, step_k, step_c, step_h, step_w = theta
     size, row = element_size(zero), VECTORS * lanes(zero) * element_size(zero)
     taps, k, panel = C * f_h * f_w, 0, room[0]
     near = step_w == size and step_h == f_w * size and step_c == f_h * f_w * size
-    together = taps if near else f_w
+    together, step = (taps, size) if near else (f_w, step_w)
+    if f_h * f_w == 1:
+        together, step = C, step_c
     while k < K:
         columns = columns_of(K - k, lanes(zero))
         for part in range(taps // together):
             source = first + k * step_k + part // f_h * step_c + part % f_h * step_h
-            pack_panels(source, step_w, step_k, together, columns, panel + part * together * row, 0, zero)
+            pack_panels(source, step, step_k, together, columns, panel + part * together * row, 0, zero)
         beside = room[1] + (panel - room[0]) // taps
         for i in range(columns):
             write(read(zero, bias[0] + (k + i) * bias[1]), beside + i * size)
@@ -178,8 +180,10 @@ def _pack(shape, theta, bias, room, zero):
 
 
 @compiled
-def _sum_part(counts, cells, out, runs, g, room, zero):
-    """Whole images, or output rows of one."""
+def sum_part(finish, counts, cells, out, runs, others, room, zero):
+    """Whole images, or output rows of one. `finish` puts the sums of a panel in their place; others are what is asked for,
+    if anything is, and the number of g.
+    """
     m, K, taps, H_out, W_out = counts
     each, width, size = H_out * W_out, lanes(zero), element_size(zero)
     row, rows = VECTORS * width * size, full_rows(zero) * VECTORS
@@ -191,17 +195,18 @@ def _sum_part(counts, cells, out, runs, g, room, zero):
         while k < K:
             columns = columns_of(K - k, width)
             some = (panel, room[1] + (panel - room[0]) // taps, room[2], room[3], count, asks if k == 0 else 0)
-            lines, soon = (room[4], runs[0], runs[1], runs[2]), (out[0] + k * out[2], out[1], out[2], p, each, columns)
+            lines, asked = (room[4], runs[0], runs[1], runs[2]), columns if others[0] != 0 else 0
+            soon = (others[0] + k * others[2], others[1], others[2], p, each, asked)
             if columns > 2 * width:
                 _sum_wide(some, lines, soon, zero)
             elif columns > width:
                 _sum_tall(some, lines, soon, zero)
             else:
                 _sum_narrow(some, lines, soon, zero)
-            _turn((out[0] + k * out[2], out[1], out[2]), (p, count, each), columns, room[2], zero)
+            finish(out, (p, count, each, W_out), (k, columns), room[2], zero)
             k, panel = k + columns, panel + taps * row
-        if g != IDENTITY:  # these cells are in the cache still
-            _activate(g, out, (p, count, each), K, zero)
+        if others[3] != IDENTITY:  # these cells are in the cache still
+            _activate(others[3], others, (p, count, each), K, zero)
 
 
 @compiled
@@ -285,14 +290,19 @@ def _sum_tile(kind, row, weights, runs, panel, soon):
 
 
 @compiled
-def _turn(out, block, columns, sums, zero):
+def _finish(out, block, some, sums, zero):
     """The sums of some k -> z: squares are transposed."""
-    (p, count, each), size, width, square = block, element_size(zero), lanes(zero), tile(zero, lanes(zero), 1)
+    (p, count, each, _), (k, columns), size, width, square = (
+        block,
+        element_size(zero),
+        lanes(zero),
+        tile(zero, lanes(zero), 1),
+    )
     step, x = VECTORS * width * size, 0
     while x < count:
         n, cell = (p + x) // each, (p + x) % each
         length = min(min(width, each - cell), count - x)
-        target = out[0] + n * out[1] + cell * size
+        target = out[0] + n * out[1] + k * out[2] + cell * size
         for v in range(0, columns, width):
             values = transposed(load(square, sums + x * step + v * size, step, length - 1, None))
             store(values, target + v * out[2], out[2], min(width, columns - v) - 1, length)
