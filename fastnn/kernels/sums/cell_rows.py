@@ -15,7 +15,8 @@ stays in the second-level cache, and so does the block. Tuples as in planes.py, 
     counts  samples, K, taps, H', W'
     runs    of taps: the address of their table, how many, the length of the first, the step from tap to tap
     panel   its address, that of its bias, sums, and cells; how many cells, how many of the next share a line, or 0
-    soon    what will be written of z: address, steps from a sample and k to the next, the first cell, how many are in one, k
+    soon    what will be written: the first cell's place, the steps from one sample, row and cell to the next, a cell's
+            bytes; the first cell, how many a sample and a row have; a table of lines, from there, and how many
 """
 
 from fastnn.constants import IDENTITY
@@ -45,10 +46,11 @@ from fastnn.kernels.sums.theta_rows import columns_of
 Bias = tuple[int, int, int]
 Panel = tuple[int, int, int, int, int, int]
 Runs = tuple[int, int, int, int]
-Soon = tuple[int, int, int, int, int, int]
+Soon = tuple[int, int, int, int, int, int, int, int, int, int]
 
 # Of what cells meet that go by all k: it stays in the second-level cache beside a block of theta.
 CELLS_BYTES = 256 * 1024
+RUN = 24  # channels that are a run: with each, what comes next is asked for
 # As measured: the share of the tile's peak, cycles of a tile beside its products, to turn a vector of sums, and to copy one.
 PEAK, TILE_CYCLES, TURN_CYCLES, COPY_CYCLES = 0.95, 40, 8, 6
 
@@ -85,7 +87,7 @@ def _together(taps, zero):
 
 @compiled
 def layout(scratch, sizes, window, zero):
-    """`room`: addresses of panels of theta, the bias, sums, cells, the table of taps, the copy, and the end."""
+    """`room`: addresses of panels of theta, the bias, sums, cells, runs, the copy, and the end; and lines of results."""
     _, C, K, _, _, _, _ = sizes
     taps, row = C * window[0] * window[1], VECTORS * lanes(zero) * element_size(zero)
     panels = -(-scratch // LINE) * LINE
@@ -93,11 +95,12 @@ def layout(scratch, sizes, window, zero):
     sums = bias + -(-K // (VECTORS * lanes(zero))) * row
     cells = sums + _together(taps, zero) * row
     table = cells + _together(taps, zero) * 8
-    copy, behind = -(-(table + 16 * taps) // LINE) * LINE, 0
+    lines = table + 16 * taps
+    copy, behind = -(-(lines + 8 * VECTORS * lanes(zero)) // LINE) * LINE, 0
     if window[4] != 0 or window[5] != 0:
         samples, _, step_c, _ = copied_part(sizes, window, zero)
         behind = samples * C * step_c
-    return panels, bias, sums, cells, table, copy, copy + behind
+    return panels, bias, sums, cells, table, copy, copy + behind, lines
 
 
 @tiled
@@ -122,15 +125,16 @@ def sum_cell_rows(
                 part = (image[0] + n * image[1], image[1], image[2], image[3], image[4])
                 copy_padded((many, C, H, W, some, W_out), part, window, i, source, zero)
             cells = (source[0], source[1], window[2] * source[3], window[3] * source[4])
-            results = (out[0] + n * out[1] + i * W_out * size, out[1], out[2])
+            results = (out[0] + n * out[1] + i * W_out * size, out[1], out[2], bias[2])
             counts = (many, K, C * window[0] * window[1], some, W_out)
-            sum_part(_finish, counts, cells, results, runs, (results[0], results[1], results[2], bias[2]), room, zero)
+            place = (results[0], results[1], W_out * size, size, size)
+            sum_part((_note_lines, _finish), counts, cells, results, runs, place, room, zero)
 
 
 @compiled
 def note_runs(C, window, image, table):
     """Writes where taps that lie evenly in the image begin, from the first one on, and their number: of a row, or a column
-    of single cells, or of channels; returns how many these are, the length of the first, and the step.
+    of single cells, or of RUN channels; returns how many these are, the length of the first, and the step.
 
     An offset of each tap by itself took one more register than there are, and sums were spilled for it.
     """
@@ -144,7 +148,7 @@ def note_runs(C, window, image, table):
         for c in range(C):
             _note_run(c * image[2], f_h, table + 16 * c)
         return C, f_h, D_h * image[3]
-    length, runs = evenly(C, BLOCK), 0
+    length, runs = evenly(C, RUN), 0
     for c in range(0, C, length):
         _note_run(c * image[2], min(length, C - c), table + 16 * runs)
         runs += 1
@@ -180,11 +184,11 @@ def pack(shape, theta, bias, room, zero):
 
 
 @compiled
-def sum_part(finish, counts, cells, out, runs, others, room, zero):
-    """Whole images, or output rows of one. `finish` puts the sums of a panel in their place; others are what is asked for,
-    if anything is, and the number of g.
+def sum_part(ends, counts, cells, out, runs, place, room, zero):
+    """Whole images, or output rows of one. The ends of a panel note which lines of results it has, and put sums there;
+    place is that of the first cell's results, the steps from one sample, row and cell to the next, and a cell's bytes.
     """
-    m, K, taps, H_out, W_out = counts
+    (note, finish), (m, K, taps, H_out, W_out) = ends, counts
     each, width, size = H_out * W_out, lanes(zero), element_size(zero)
     row, rows = VECTORS * width * size, full_rows(zero) * VECTORS
     together = -(-evenly(m * each, _together(taps, zero)) // rows) * rows
@@ -195,18 +199,16 @@ def sum_part(finish, counts, cells, out, runs, others, room, zero):
         while k < K:
             columns = columns_of(K - k, width)
             some = (panel, room[1] + (panel - room[0]) // taps, room[2], room[3], count, asks if k == 0 else 0)
-            lines, asked = (room[4], runs[0], runs[1], runs[2]), columns if others[0] != 0 else 0
-            soon = (others[0] + k * others[2], others[1], others[2], p, each, asked)
+            lines = note(out, (k, columns), room[7], zero)
+            soon = (place[0], place[1], place[2], place[3], place[4], p, each, W_out, room[7], lines)
             if columns > 2 * width:
-                _sum_wide(some, lines, soon, zero)
+                _sum_wide(some, (room[4], runs[0], runs[1], runs[2]), soon, zero)
             elif columns > width:
-                _sum_tall(some, lines, soon, zero)
+                _sum_tall(some, (room[4], runs[0], runs[1], runs[2]), soon, zero)
             else:
-                _sum_narrow(some, lines, soon, zero)
+                _sum_narrow(some, (room[4], runs[0], runs[1], runs[2]), soon, zero)
             finish(out, (p, count, each, W_out), (k, columns), room[2], zero)
             k, panel = k + columns, panel + taps * row
-        if others[3] != IDENTITY:  # these cells are in the cache still
-            _activate(others[3], others, (p, count, each), K, zero)
 
 
 @compiled
@@ -252,7 +254,7 @@ def _sum_panel(kind, low, panel, runs, soon):
     together = evenly(number, max(1, BLOCK // length))
     for first in range(0, number, together):
         row, some = 0, (table + 16 * first, min(together, number - first), step, first == 0)
-        asked = soon if first + together >= number else (0, 0, 0, 0, 1, 0)
+        asked = soon if first + together >= number else (0, 0, 0, 0, 0, 0, 1, 1, 0, 0)
         weights = above + first * length * VECTORS * lanes(zero) * element_size(zero)
         while row < count:
             if count - row > rows_of(kind) - rows_of(low):
@@ -265,22 +267,22 @@ def _sum_panel(kind, low, panel, runs, soon):
 
 @inlined
 def _sum_tile(kind, row, weights, runs, panel, soon):
-    """A block of taps of as many cells as a tile has rows."""
+    """A block of taps of as many cells as a tile has rows. A few lines are asked for at a time: more than a cache waits for
+    would be waited for here.
+    """
     (_, bias, sums, cells, count, asks), (table, number, step, first) = panel, runs
     zero, t = zero_of(kind), zeros(kind)
     below, last = VECTORS * lanes(zero) * element_size(zero), min(rows_of(kind), count - row) - 1
     places, total = read_integers(cells + 8 * row, rows_of(kind)), t
-    z, step_n, step_k, p, each, left = soon
-    z, share = z + (p + row) // each * step_n + (p + row) % each * element_size(zero), -(-left // number)
+    (place, length), done, behind = _place_of(soon, row, rows_of(kind)), 0, min(count, row + 2 * rows_of(kind))
     for run in range(number):
-        offset = read_integer(table + 16 * run)
-        for _ in range(min(share, left)):
-            ask_to_write(z)
-            z, left = z + step_k, left - 1
-        if asks > 0:  # a few at a time: more than a cache waits for would be waited for here
-            for x in range(row + rows_of(kind), min(count, row + 2 * rows_of(kind)), asks):
-                ask_to_read(read_integer(cells + 8 * x) + offset)
-        for _ in range(read_integer(table + 16 * run + 8)):
+        offset, taps = read_integer(table + 16 * run), read_integer(table + 16 * run + 8)
+        done = _ask_for_results(place, length, soon, done, -(-soon[9] // number))
+        if asks > 0:
+            for x in range(row + rows_of(kind), behind, asks):
+                for tap in range(0, taps, max(1, LINE // max(1, abs(step)))):
+                    ask_to_read(read_integer(cells + 8 * x) + offset + tap * step)
+        for _ in range(taps):
             total = rank_one_at(total, places, offset, weights, None)
             offset += step
             weights += below
@@ -290,31 +292,50 @@ def _sum_tile(kind, row, weights, runs, panel, soon):
 
 
 @compiled
-def _finish(out, block, some, sums, zero):
-    """The sums of some k -> z: squares are transposed."""
-    (p, count, each, _), (k, columns), size, width, square = (
-        block,
-        element_size(zero),
-        lanes(zero),
-        tile(zero, lanes(zero), 1),
-    )
-    step, x = VECTORS * width * size, 0
-    while x < count:
-        n, cell = (p + x) // each, (p + x) % each
-        length = min(min(width, each - cell), count - x)
-        target = out[0] + n * out[1] + k * out[2] + cell * size
-        for v in range(0, columns, width):
-            values = transposed(load(square, sums + x * step + v * size, step, length - 1, None))
-            store(values, target + v * out[2], out[2], min(width, columns - v) - 1, length)
-        x += length
+def _place_of(soon, row, rows):
+    """Where the results of a tile's first cell lie, and their bytes, if its cells are of one row."""
+    first, step_n, step_h, step_w, each_cell, p, each, W_out, _, lines = soon
+    if lines == 0:
+        return 0, 0
+    n, cell = (p + row) // each, (p + row) % each
+    return first + n * step_n + cell // W_out * step_h + cell % W_out * step_w, (rows - 1) * step_w + each_cell
 
 
 @compiled
-def _activate(g, out, block, K, zero):
-    """(16) of a block of cells."""
-    (p, count, each), x = block, 0
+def _ask_for_results(place, length, soon, done, share):
+    """For some more lines of a tile's results; returns how many it has asked for."""
+    behind = min(soon[9], done + share)
+    for line in range(done, behind):
+        for x in range(0, length, LINE):
+            ask_to_write(place + x + read_integer(soon[8] + 8 * line))
+    return behind
+
+
+@compiled
+def _note_lines(out, some, table, zero):
+    """Each k of z has its own lines."""
+    for i in range(some[1]):
+        write_integer((some[0] + i) * out[2], table + 8 * i)
+    return some[1]
+
+
+@compiled
+def _finish(out, block, some, sums, zero):
+    """The sums of some k -> z, as squares that are transposed, and (16) g(z) while they are in the cache."""
+    (p, count, each, _), (k, columns), (first, step_n, step_k, g) = block, some, out
+    size, width, square, x = element_size(zero), lanes(zero), tile(zero, lanes(zero), 1), 0
+    step = VECTORS * width * size
     while x < count:
         n, cell = (p + x) // each, (p + x) % each
+        length = min(min(width, each - cell), count - x)
+        target = first + n * step_n + k * step_k + cell * size
+        for v in range(0, columns, width):
+            values = transposed(load(square, sums + x * step + v * size, step, length - 1, None))
+            store(values, target + v * step_k, step_k, min(width, columns - v) - 1, length)
+        x += length
+    x = 0
+    while x < count and g != IDENTITY:
+        n, cell = (p + x) // each, (p + x) % each
         length = min(each - cell, count - x)
-        activate_planes(g, out[0] + n * out[1] + cell * element_size(zero), (out[1], out[2]), (1, K, length), zero)
+        activate_planes(g, first + n * step_n + k * step_k + cell * size, (step_n, step_k), (1, columns, length), zero)
         x += length

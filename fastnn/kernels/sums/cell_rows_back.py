@@ -10,7 +10,7 @@ Tuples as in cell_rows.py, and
 """
 
 from fastnn.constants import IDENTITY
-from fastnn.kernels.arrays.memory import copy_few, element_size, write
+from fastnn.kernels.arrays.memory import copy_few, element_size, write, write_integer
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.products.dots import BLOCK
@@ -69,7 +69,23 @@ def spread_cell_rows(sizes: Sizes, window: Window, dz: Images, theta: Images, da
     pack((taps, K, 1, 1), (theta[0], element_size(zero), theta[1], 0, 0), (nothing, 0, IDENTITY), room, zero)
     runs, cells = note_runs(K, ONE, dz, room[4]), (dz[0], dz[1], dz[3], dz[4])
     out = (da[0], da[1], da[2], da[3], da[4], sizes[3], sizes[4]), window[:2], window[2:4], window[4:6]
-    sum_part(_spread, (m, taps, K, H_out, W_out), cells, out, runs, (0, 0, 0, IDENTITY), room, zero)
+    first = da[0] - window[4] * da[3] - window[5] * da[4]
+    place = (first, da[1], window[2] * da[3], window[3] * da[4], window[1] * da[4])
+    sum_part((_note_lines, _spread), (m, taps, K, H_out, W_out), cells, out, runs, place, room, zero)
+
+
+@compiled
+def _note_lines(out, some, table, zero):
+    """Each run has its own lines."""
+    (_, _, step_c, step_h, _, _, _), f, _, _ = out
+    behind, tap, lines = some[0] + some[1], some[0], 0
+    while tap < behind:
+        s = tap % f[1]
+        write_integer(
+            tap // (f[0] * f[1]) * step_c + tap // f[1] % f[0] * step_h + s * element_size(zero), table + 8 * lines
+        )
+        tap, lines = tap + f[1] - s, lines + 1
+    return lines
 
 
 @compiled
