@@ -50,6 +50,8 @@ Soon = tuple[int, int, int, int, int, int, int, int, int, int]
 
 # Of what cells meet that go by all k: it stays in the second-level cache beside a block of theta.
 CELLS_BYTES = 256 * 1024
+# Of images, or of results: of less it is not asked for what comes next.
+FAR_BYTES = 512 * 1024
 RUN = 24  # channels that are a run: with each, what comes next is asked for
 # As measured: the share of the tile's peak, cycles of a tile beside its products, to turn a vector of sums, and to copy one.
 PEAK, TILE_CYCLES, TURN_CYCLES, COPY_CYCLES = 0.95, 40, 8, 6
@@ -128,7 +130,7 @@ def sum_cell_rows(
             results = (out[0] + n * out[1] + i * W_out * size, out[1], out[2], bias[2])
             counts = (many, K, C * window[0] * window[1], some, W_out)
             place = (results[0], results[1], W_out * size, size, size)
-            sum_part((_note_lines, _finish), counts, cells, results, runs, place, room, zero)
+            sum_part(_note_lines, _finish, counts, cells, results, runs, place, room, zero)
 
 
 @compiled
@@ -184,22 +186,22 @@ def pack(shape, theta, bias, room, zero):
 
 
 @compiled
-def sum_part(ends, counts, cells, out, runs, place, room, zero):
-    """Whole images, or output rows of one. The ends of a panel note which lines of results it has, and put sums there;
+def sum_part(note, finish, counts, cells, out, runs, place, room, zero):
+    """Whole images, or output rows of one. `note` lists which lines of results a panel has, and `finish` puts sums there;
     place is that of the first cell's results, the steps from one sample, row and cell to the next, and a cell's bytes.
     """
-    (note, finish), (m, K, taps, H_out, W_out) = ends, counts
+    m, K, taps, H_out, W_out = counts
     each, width, size = H_out * W_out, lanes(zero), element_size(zero)
     row, rows = VECTORS * width * size, full_rows(zero) * VECTORS
     together = -(-evenly(m * each, _together(taps, zero)) // rows) * rows
-    asks = max(1, LINE // max(1, 2 * abs(cells[3])))
+    asks = max(1, LINE // max(1, 2 * abs(cells[3]))) if m * abs(cells[1]) > FAR_BYTES else 0
     for p in range(0, m * each, together):
         count, k, panel = min(together, m * each - p), 0, room[0]
         _note_cells(cells, counts, (p, count), room[3], zero)
         while k < K:
             columns = columns_of(K - k, width)
             some = (panel, room[1] + (panel - room[0]) // taps, room[2], room[3], count, asks if k == 0 else 0)
-            lines = note(out, (k, columns), room[7], zero)
+            lines = note(out, (k, columns), room[7], zero) if m * abs(place[1]) > FAR_BYTES else 0
             soon = (place[0], place[1], place[2], place[3], place[4], p, each, W_out, room[7], lines)
             if columns > 2 * width:
                 _sum_wide(some, (room[4], runs[0], runs[1], runs[2]), soon, zero)
@@ -250,10 +252,11 @@ def _sum_narrow(panel: Panel, runs: Runs, soon: Soon, zero: float) -> None:
 def _sum_panel(kind, low, panel, runs, soon):
     """All cells with the k of a panel. What few are left take lower tiles."""
     (above, _, _, _, count, _), (table, number, length, step) = panel, runs
-    zero = zero_of(kind)
+    zero, near = zero_of(kind), max(1, LINE // max(1, abs(step)))
     together = evenly(number, max(1, BLOCK // length))
     for first in range(0, number, together):
-        row, some = 0, (table + 16 * first, min(together, number - first), step, first == 0)
+        row, here = 0, min(together, number - first)
+        some = (table + 16 * first, here, step, near, -(-soon[9] // here), first == 0)
         asked = soon if first + together >= number else (0, 0, 0, 0, 0, 0, 1, 1, 0, 0)
         weights = above + first * length * VECTORS * lanes(zero) * element_size(zero)
         while row < count:
@@ -270,18 +273,23 @@ def _sum_tile(kind, row, weights, runs, panel, soon):
     """A block of taps of as many cells as a tile has rows. A few lines are asked for at a time: more than a cache waits for
     would be waited for here.
     """
-    (_, bias, sums, cells, count, asks), (table, number, step, first) = panel, runs
+    (_, bias, sums, cells, count, asks), (table, number, step, near, share, first) = panel, runs
     zero, t = zero_of(kind), zeros(kind)
     below, last = VECTORS * lanes(zero) * element_size(zero), min(rows_of(kind), count - row) - 1
     places, total = read_integers(cells + 8 * row, rows_of(kind)), t
-    (place, length), done, behind = _place_of(soon, row, rows_of(kind)), 0, min(count, row + 2 * rows_of(kind))
+    (place, length), behind = _place_of(soon, row, rows_of(kind)), min(count, row + 2 * rows_of(kind))
+    done = 0 if length > 0 else soon[9]
     for run in range(number):
         offset, taps = read_integer(table + 16 * run), read_integer(table + 16 * run + 8)
-        done = _ask_for_results(place, length, soon, done, -(-soon[9] // number))
-        if asks > 0:
-            for x in range(row + rows_of(kind), behind, asks):
-                for tap in range(0, taps, max(1, LINE // max(1, abs(step)))):
-                    ask_to_read(read_integer(cells + 8 * x) + offset + tap * step)
+        if done < soon[9]:
+            done = _ask_for_results(place, length, soon, done, share)
+        x = row + rows_of(kind)
+        while asks > 0 and x < behind:  # a `range` would divide
+            tap = 0
+            while tap < taps:
+                ask_to_read(read_integer(cells + 8 * x) + offset + tap * step)
+                tap += near
+            x += asks
         for _ in range(taps):
             total = rank_one_at(total, places, offset, weights, None)
             offset += step
@@ -293,12 +301,15 @@ def _sum_tile(kind, row, weights, runs, panel, soon):
 
 @compiled
 def _place_of(soon, row, rows):
-    """Where the results of a tile's first cell lie, and their bytes, if its cells are of one row."""
+    """Where the results of a tile's first cell lie, and their bytes, if its cells are of one row; 0 for the second
+    of two tiles that share a line.
+    """
     first, step_n, step_h, step_w, each_cell, p, each, W_out, _, lines = soon
-    if lines == 0:
+    length = (rows - 1) * step_w + each_cell
+    if lines == 0 or (2 * length <= LINE and row // rows % 2 == 1):
         return 0, 0
     n, cell = (p + row) // each, (p + row) % each
-    return first + n * step_n + cell // W_out * step_h + cell % W_out * step_w, (rows - 1) * step_w + each_cell
+    return first + n * step_n + cell // W_out * step_h + cell % W_out * step_w, length
 
 
 @compiled

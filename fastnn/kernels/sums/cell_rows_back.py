@@ -71,7 +71,7 @@ def spread_cell_rows(sizes: Sizes, window: Window, dz: Images, theta: Images, da
     out = (da[0], da[1], da[2], da[3], da[4], sizes[3], sizes[4]), window[:2], window[2:4], window[4:6]
     first = da[0] - window[4] * da[3] - window[5] * da[4]
     place = (first, da[1], window[2] * da[3], window[3] * da[4], window[1] * da[4])
-    sum_part((_note_lines, _spread), (m, taps, K, H_out, W_out), cells, out, runs, place, room, zero)
+    sum_part(_note_lines, _spread, (m, taps, K, H_out, W_out), cells, out, runs, place, room, zero)
 
 
 @compiled
