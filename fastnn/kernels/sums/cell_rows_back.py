@@ -1,9 +1,9 @@
 """dz -> da of windows that do not overlap: each cell of da is one product of matrices, over k, and nothing is added up.
 
 da_(n,c,iS+r-P,jS+s-P) = sum_k dz_k(n,i,j) theta_k(c,r,s): rows of a register tile are dz cells, and lanes the taps of theta,
-which are neighbours (cell_rows.py, with dz for the image and taps for k). A cell's sums are runs of f_w cells of da.
+which are neighbours (cell_panels.py, with dz for the image and taps for k). A cell's sums are runs of f_w cells of da.
 
-Tuples as in cell_rows.py, and
+Tuples as in cell_panels.py, and
     out     da's place, H and W; f, S and P
     block   the first cell, how many, how many a sample has, and a row of one
     some    the first tap, and how many
@@ -13,12 +13,11 @@ from fastnn.constants import IDENTITY
 from fastnn.kernels.arrays.memory import copy_few, element_size, write, write_integer
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import tiled
-from fastnn.kernels.products.dots import BLOCK
-from fastnn.kernels.registers.forms import full_rows, lanes
+from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.registers.lanes import load_lanes, store_lanes
 from fastnn.kernels.registers.simd import LINE, VECTORS
 from fastnn.kernels.registers.tiles import load, store, tile
-from fastnn.kernels.sums.cell_rows import PEAK, TILE_CYCLES, layout, note_runs, pack, sum_part
+from fastnn.kernels.sums.cell_panels import layout, note_runs, pack, product_cycles, sum_part
 from fastnn.kernels.sums.planes import Images, Sizes, Window
 
 # Cycles, as measured: of a run of a cell, and of the same run of all cells of a row.
@@ -45,11 +44,9 @@ def as_cells(sizes, window):
 def apart_cycles(sizes, window, zero):
     """A sample's time."""
     _, K, taps, _, _, H_out, W_out = as_cells(sizes, window)
-    width, vectors, f_w = lanes(zero), -(-taps // lanes(zero)), window[1]
-    tiles = H_out * W_out * -(-K // BLOCK) * vectors / (full_rows(zero) * VECTORS)
-    runs = taps // f_w * -(-f_w // width) + vectors // VECTORS
-    placed = H_out * runs * (RUN_CYCLES * W_out + LINE_CYCLES)
-    return 1.0 * H_out * W_out * K * vectors / PEAK + TILE_CYCLES * tiles + placed
+    width, f_w = lanes(zero), window[1]
+    runs = taps // f_w * -(-f_w // width) + -(-taps // width) // VECTORS
+    return H_out * (W_out * product_cycles(taps, K, zero) + runs * (RUN_CYCLES * W_out + LINE_CYCLES))
 
 
 @compiled
