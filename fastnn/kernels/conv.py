@@ -15,6 +15,9 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
              16 T R) + PATCH_BYTES, R being the bytes of K in an odd number of lines and T the columns of a tile
     da       what forward needs from dz; or, scattered, theta in whole tiles of C f_w, max(COLS_BYTES, C f_w W' size)
              + 2 LINE C f_w, 8 f_w (W + 8) and 512 f_h
+    apart    where cells are no neighbours, or windows do not overlap, and it may be faster (cell_rows.py), of T taps, back to
+             da of T = K: theta, and a row for biases, in whole tiles of k, or of taps; a row of a tile and 8 for each of
+             max(CELLS_BYTES / (T size), 24) cells; 16 T; and, with padding, what dtheta copies
     samples  where they are many and it may be faster to have one in each lane (choices.py), of V bytes a vector, a weight in
              whole tiles of rows, and max(RING_BYTES, r W (C + 2) V) + CELL_BYTES + 10 W' V + 32 W' + 32 KB, where a row of
              results meets r rows of cells: D_h (f_h - 1) + 1, or D_h (f_h - 1) / S_h + 2 of dz
@@ -36,9 +39,10 @@ from fastnn.kernels.arrays.layout import address, contiguous, empty, in_use_unti
 from fastnn.kernels.arrays.memory import element_size
 from fastnn.kernels.arrays.overlap import apart
 from fastnn.kernels.compiler.jit import compiled, kernel
-from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, takes_channels
+from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, takes_cell_rows, takes_channels
 from fastnn.kernels.convolution.image_gradient import image_bytes, image_gradient
 from fastnn.kernels.convolution.windows import samples_of, windows_bytes, windows_summed
+from fastnn.kernels.sums.cell_rows import cell_rows_bytes, sum_cell_rows
 from fastnn.kernels.sums.channel_lanes import channels_bytes, sum_channels
 from fastnn.kernels.sums.depthwise import (
     depthwise,
@@ -77,7 +81,10 @@ def forward_bytes(sizes, window, algorithm, zero):
     most = windows_bytes(sizes, window, algorithm, zero)
     if may_take_samples(0, algorithm, sizes, window, zero) != 0:
         most = max(most, samples_bytes(0, sizes, window, zero))
-    return packed_weights(sizes[2], taps, zero) * element_size(zero) + most
+    most += packed_weights(sizes[2], taps, zero) * element_size(zero)
+    if window[2] * window[3] > 1 and takes_cell_rows(algorithm & ALGORITHM_BITS, sizes, window, zero) != 0:
+        most = max(most, cell_rows_bytes(sizes, window, zero))
+    return most
 
 
 @compiled
@@ -96,16 +103,22 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
         return
     room = scratch + packed_weights(K, C * window[0] * window[1], zero) * element_size(zero)
     for g in range(groups):
-        pack_weights(group_of(theta, g * K, False), (K, C, window[0], window[1]), scratch, zero)
-        weights = (scratch, b[0] + g * K * b[1], b[1], b[2])
         images, results = group_of(a, g * C, True), group_of(z, g * K, True)
+        taken, bias = group_of(theta, g * K, False), (b[0] + g * K * b[1], b[1], b[2])
         count = in_lanes(0, algorithm, sizes, window, images, results, zero)
+        some, source, target = samples_of(count, sizes[0], sizes, images, results)
+        rows = window[2] * window[3] > 1 and takes_cell_rows(algorithm & ALGORITHM_BITS, sizes, window, zero) != 0
+        if rows and count < sizes[0]:
+            sum_cell_rows(some, window, source, taken, bias, target, scratch, zero)
+            if count == 0:
+                continue
+        pack_weights(taken, (K, C, window[0], window[1]), scratch, zero)
+        weights = (scratch, bias[0], bias[1], bias[2])
+        if count < sizes[0] and not rows:
+            windows_summed(algorithm & ALGORITHM_BITS, some, window, source, weights, target, room, zero)
         if count > 0:
             some, source, target = samples_of(0, count, sizes, images, results)
             sum_samples(0, some, window, source, weights, target, room, zero)
-        if count < sizes[0]:
-            some, source, target = samples_of(count, sizes[0], sizes, images, results)
-            windows_summed(algorithm & ALGORITHM_BITS, some, window, source, weights, target, room, zero)
 
 
 @compiled

@@ -11,6 +11,7 @@ copied_cells(zero)                            a constant: how many elements copy
 copy_cells(zero, source, target, columns, step)
                                               elements that are `step` apart, a constant, 1 or 2 -> neighbours, from each of
                                               some columns on; what lies between them is read, too
+copy_few(zero, source, target, count)         so many elements, a constant: no mask
 copy_column(zero, source, step, target, count)
                                               so many elements, a constant, which are any step apart -> neighbours
 """
@@ -131,6 +132,18 @@ def copy_cells(typing_context, zero, source, target, columns, step):
         return context.get_dummy_value()
 
     return types.none(zero, i64, i64, types.UniTuple(i64, len(columns)), step), generate
+
+
+@intrinsic(prefer_literal=True)
+def copy_few(typing_context, zero, source, target, count):
+    if not isinstance(count, types.IntegerLiteral):
+        raise TypingError("count: expected a constant")
+
+    def generate(context, builder, signature, args):
+        Code(builder, Tile(zero, 1, 1)).copy(args[1], args[2], count.literal_value, 1)
+        return context.get_dummy_value()
+
+    return types.none(zero, types.int64, types.int64, count), generate
 
 
 @intrinsic(prefer_literal=True)

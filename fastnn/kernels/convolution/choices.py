@@ -11,6 +11,8 @@ from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.products.dots import BLOCK
 from fastnn.kernels.registers.forms import full_rows, half_rows, lanes, wide_rows
+from fastnn.kernels.sums.cell_rows import can_be_rows, cell_rows_cycles
+from fastnn.kernels.sums.cell_rows_back import apart_cycles, are_apart
 from fastnn.kernels.sums.channel_lanes import FEW, ROWS, Theta, channels_bytes
 from fastnn.kernels.sums.cycles import correlate_cycles, gather_cycles, inside
 from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
@@ -74,6 +76,29 @@ def scatters(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
     return 1 if _scatter_cycles(sizes, window, zero) < most * gather_cycles(sizes, window, zero) else 0
 
 
+@tiled
+def takes_cell_rows(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
+    """Whether `sum_cell_rows` takes the place of `correlate` and of `winograd`: by the cycles of a sample.
+
+    Where cells are neighbours, a vector of them is copied at once.
+    """
+    if window[2] * window[3] == 1 or algorithm == WINOGRAD or not can_be_rows(sizes, window, zero):
+        return 0
+    cycles, scheme = cell_rows_cycles(sizes, window, zero), scheme_of(window)
+    if can_be(scheme, algorithm, sizes, window, zero) and sample_cycles(scheme, sizes, window, zero)[0] <= cycles:
+        return 0
+    return 1 if cycles < correlate_cycles(sizes, window, zero) else 0
+
+
+@tiled
+def takes_apart(algorithm: int, sizes: Sizes, window: Window, zero: float) -> int:
+    """Whether `spread_cell_rows` takes the place of both on the way back to da: by the cycles of a sample, where it can."""
+    if algorithm == WINOGRAD or not are_apart(sizes, window):
+        return 0
+    cycles = apart_cycles(sizes, window, zero)
+    return 1 if cycles < min(gather_cycles(sizes, window, zero), _scatter_cycles(sizes, window, zero)) else 0
+
+
 @compiled
 def _other_cycles(back, algorithm, sizes, window, zero):
     """A sample's time by the engine that would be taken instead of `sum_samples`, and by the slowest of them: which one it
@@ -81,6 +106,12 @@ def _other_cycles(back, algorithm, sizes, window, zero):
     """
     scheme, turned, met = way_back(sizes, window) if back else (scheme_of(window), sizes, window)
     direct = gather_cycles(sizes, window, zero) if back else correlate_cycles(sizes, window, zero)
+    if not back and takes_cell_rows(algorithm, sizes, window, zero) != 0:
+        cells = cell_rows_cycles(sizes, window, zero)
+        return cells, max(cells, direct)
+    if back and takes_apart(algorithm, sizes, window, zero) != 0:
+        cells = apart_cycles(sizes, window, zero)
+        return cells, max(cells, direct, _scatter_cycles(sizes, window, zero))
     taken = slowest = direct
     if can_be(scheme, algorithm, turned, met, zero):
         fewer = sample_cycles(scheme, turned, met, zero)[0]

@@ -10,11 +10,12 @@ from fastnn.constants import ALGORITHM_BITS, DIRECT, GATHERED, IDENTITY, SCATTER
 from fastnn.kernels.arrays.memory import element_size, write
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import tiled
-from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, scatters
+from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, scatters, takes_apart
 from fastnn.kernels.convolution.windows import samples_of, windows_bytes, windows_summed
 from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.registers.tiles import store, tile
+from fastnn.kernels.sums.cell_rows_back import apart_bytes, are_apart, spread_cell_rows
 from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
 from fastnn.kernels.sums.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.sums.scatter import scatter, scatter_bytes
@@ -44,6 +45,8 @@ def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
     all_weights = packed_weights(sizes[1], sizes[2] * window[0] * window[1], zero) * element_size(zero)
     if fewer and scheme == BACK:
         most = max(most, all_weights + winograd_bytes(BACK, algorithm, shape_of(1, sizes), window, zero))
+    if are_apart(sizes, window) and takes_apart(algorithm & ALGORITHM_BITS, sizes, window, zero) != 0:
+        most = max(most, apart_bytes(sizes, window, zero))
     if may_take_samples(1, algorithm, sizes, window, zero) != 0:
         most = max(most, all_weights + samples_bytes(1, sizes, window, zero))
     return most + LINE
@@ -63,6 +66,12 @@ def image_gradient(
         sizes, dz, da = samples_of(count, sizes[0], sizes, dz, da)
         if sizes[0] == 0:
             return
+    can_be_apart = are_apart(sizes, window) and _is_whole(window, theta, da, zero)
+    if can_be_apart and takes_apart(algorithm & ALGORITHM_BITS, sizes, window, zero) != 0:
+        if not _is_covered(sizes, window):
+            _clear(sizes, da, zero)
+        spread_cell_rows(sizes, window, dz, theta, da, scratch, zero)
+        return
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     if phases_h < S_h or phases_w < S_w:
         _clear(sizes, da, zero)
@@ -89,6 +98,21 @@ def image_gradient(
             room = weights + packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
             out = (da[0] + i * da[3] + j * da[4], da[1], da[2], S_h * da[3], S_w * da[4])
             windows_summed(algorithm, turned, taps, dz, (weights, scratch, 0, IDENTITY), out, room, zero)
+
+
+@compiled
+def _is_whole(window, theta, da, zero):
+    """Whether what belongs to a k of theta, and to a row of da, are neighbours."""
+    size = element_size(zero)
+    near = theta[4] == size and theta[3] == window[1] * size and theta[2] == window[0] * window[1] * size
+    return near and da[4] == size
+
+
+@compiled
+def _is_covered(sizes, window):
+    """Whether windows that do not overlap meet each cell of da."""
+    f_h, f_w, S_h, S_w, P_h, P_w, _, _ = window
+    return f_h == S_h and f_w == S_w and sizes[5] * S_h - P_h >= sizes[3] and sizes[6] * S_w - P_w >= sizes[4]
 
 
 @tiled

@@ -3,6 +3,8 @@
 planes.py           images as windows meet them, copied by filling.py; weights.py: theta in tiles
 correlate.py        lanes are cells, rows k; last_cell.py: a cell that would have a vector to itself; results.py: sums to
                     cells; cycles.py: how long it takes
+cell_rows.py        lanes are k, rows cells that lie apart in the image; cell_rows_back.py: dz -> da of windows that do not
+                    overlap; both by cell_panels.py; padded.py: images with their padding
 single_cells.py     windows of one cell: a product of matrices
 sample_lanes.py     a sample in each lane, and sample_turns.py there and back
 depthwise.py        channels that meet one k each; channel_lanes.py: the same, a channel in each lane;

@@ -10,6 +10,7 @@ from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.registers.forms import form, full_rows, half_rows, lanes, tall_form, zero_of, zeros
 from fastnn.kernels.registers.simd import LINE, VECTORS
 from fastnn.kernels.registers.tiles import added, load, rank_one_at, store, tile
+from fastnn.kernels.sums.padded import clear
 from fastnn.kernels.sums.planes import Images, Sizes, Window
 from fastnn.kernels.sums.theta_room import are_single, is_turned, layout, turned
 from fastnn.kernels.sums.theta_rows import (
@@ -20,7 +21,6 @@ from fastnn.kernels.sums.theta_rows import (
     Rows,
     add,
     add_panel,
-    clear,
     sums_by_rows,
 )
 
@@ -41,7 +41,7 @@ def theta_of_cells(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
         sizes, image, dz = turned(sizes), (dz[0], dz[1], dz[2], line, size), (image[0], image[1], image[2])
     m, C, K, _, _, H, W = sizes
     room, row = layout(scratch, sizes, window, zero), -(-K // width) * width * size
-    clear(room, zero)
+    clear(room[0], room[1], zero)
     for c in range(C):
         write_integer(c * image[2], room[4] + 8 * c)
     cells, panels = (image[0], image[1], image[3], size), (_add_wide, _add_tall, _add_narrow)

@@ -4,24 +4,12 @@ from fastnn.kernels.arrays.memory import element_size
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.registers.forms import full_rows, lanes
 from fastnn.kernels.registers.simd import LINE, VECTORS
-from fastnn.kernels.sums.planes import PLANE_BYTES, line_apart
+from fastnn.kernels.sums.padded import copied_part
 
 PACK = 9  # cycles to pack a row of a square of dz, as measured
 # Cells of a panel: whole small images. 192 took 1 to 2 hundredths longer.
 CELLS = 256
 TALLEST = 12  # rows of any tile
-
-
-@compiled
-def copied_part(sizes, window, zero):
-    """Samples and output rows that are copied at a time: PLANE_BYTES, or one row; and the steps of a channel and a row."""
-    m, C, _, _, _, H_out, W_out = sizes
-    f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    step_h, beyond = ((W_out - 1) * S_w + (f_w - 1) * D_w + 1) * element_size(zero), (f_h - 1) * D_h + 1
-    rows = max(1, min(H_out, (PLANE_BYTES // max(1, C * step_h) - beyond) // S_h + 1))
-    rows = -(-H_out // -(-H_out // rows))
-    step_c = line_apart(((rows - 1) * S_h + beyond) * step_h)
-    return max(1, min(m, PLANE_BYTES // max(1, C * step_c))) if rows == H_out else 1, rows, step_c, step_h
 
 
 @compiled

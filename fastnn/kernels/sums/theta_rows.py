@@ -20,9 +20,9 @@ from fastnn.kernels.registers.forms import form, full_rows, half_rows, lanes, ro
 from fastnn.kernels.registers.shuffles import transposed
 from fastnn.kernels.registers.simd import LINE, VECTORS
 from fastnn.kernels.registers.tiles import added, load, rank_one_at, store, tile
-from fastnn.kernels.sums.filling import part_of_row
+from fastnn.kernels.sums.padded import clear, copied_part, copy_padded
 from fastnn.kernels.sums.planes import Images, Sizes, Window
-from fastnn.kernels.sums.theta_room import CELLS, copied_part, layout
+from fastnn.kernels.sums.theta_room import CELLS, layout
 
 Gradients = tuple[int, int, int]
 Rows = tuple[int, int]
@@ -42,10 +42,9 @@ def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, ou
     source, copies = (room[5], C * step_c, step_c, step_h, size), P_h != 0 or P_w != 0 or image[4] != size
     if not copies:
         samples, rows, source = max(1, m), H_out, image
-    clear(room, zero)
+    clear(room[0], room[1], zero)
     if copies:
-        for place in range(room[5], room[6], width * size):
-            store(tile(zero, 1, 1), place, 0, 0, min(width, (room[6] - place) // size))
+        clear(room[5], room[6], zero)
     for c in range(C):
         for r in range(f_h):
             for s in range(f_w):
@@ -56,39 +55,12 @@ def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, ou
             many, some = min(samples, m - n), min(rows, H_out - i)
             if copies:
                 part = (image[0] + n * image[1], image[1], image[2], image[3], image[4])
-                _copy((many, C, sizes[3], sizes[4], some, W_out), part, window, i, source, zero)
+                copy_padded((many, C, sizes[3], sizes[4], some, W_out), part, window, i, source, zero)
             cells = (source[0], source[1], S_h * source[3], S_w * source[4])
             gradients = (dz[0] + n * dz[1] + i * W_out * size, dz[1], dz[2])
             counts, panels = (many, K, C * f_h * f_w, some, W_out), (_add_wide, _add_tall, _add_narrow)
             add(panels, cells, counts, gradients, (room[0], row), room, zero)
     sums_by_rows(K, C * f_h * f_w, (room[0], row), out, zero)
-
-
-@compiled
-def clear(room, zero):
-    """Set the sums to 0."""
-    for place in range(room[0], room[1], lanes(zero) * element_size(zero)):
-        store(tile(zero, 1, 1), place, 0, 0, None)
-
-
-@compiled
-def _copy(counts, image, window, i, target, zero):
-    """What output rows from i on meet, with rows of padding; cells of padding beside them are 0 already."""
-    m, C, H, W, rows, W_out = counts
-    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
-    size, width, vector = element_size(zero), lanes(zero), tile(zero, 1, 1)
-    wide, top = (W_out - 1) * S_w + (f_w - 1) * D_w + 1, i * S_h - P_h
-    first, behind = max(0, P_w), min(wide, W + P_w)
-    for n in range(m):
-        for c in range(C):
-            place = target[0] + n * target[1] + c * target[2] + first * size
-            cell = image[0] + n * image[1] + c * image[2] + top * image[3] + (first - P_w) * image[4]
-            for y in range(top, top + (rows - 1) * S_h + (f_h - 1) * D_h + 1):
-                for j in range(0, behind - first, width):
-                    some = behind - first - j if 0 <= y < H else 0
-                    values = part_of_row(vector, size, cell + j * image[4], image[4], 0, some)
-                    store(values, place + j * size, 0, 0, min(width, behind - first - j))
-                place, cell = place + target[3], cell + image[3]
 
 
 @compiled
