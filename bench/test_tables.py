@@ -32,9 +32,10 @@ def test_row(table, row, dtype):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_shares_of_a_batch(operation, monkeypatch):
-    """Seven samples by two threads, and by one."""
-    row, results = ConvolutionRow(operation, 7, 3, 9, 10, 5, 3, 2, 1), []
+@pytest.mark.parametrize("m", [1, 7])
+def test_shares_of_a_batch(m, operation, monkeypatch):
+    """Seven samples by two threads, and by one; and a single one, which is cut by k or channels."""
+    row, results = ConvolutionRow(operation, m, 3, 9, 10, 5, 3, 2, 1), []
     for count in (1, 2):
         monkeypatch.setattr(threads, "count", lambda count=count: count)
         results.append(contest(row, "float64", []).contenders["fastnn"].result())

@@ -12,6 +12,7 @@ from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.products.dots import BLOCK
 from fastnn.kernels.registers.forms import full_rows, half_rows, lanes, wide_rows
 from fastnn.kernels.sums.channel_lanes import FEW, ROWS, Theta, channels_bytes
+from fastnn.kernels.sums.cropping import cropped
 from fastnn.kernels.sums.cycles import correlate_cycles, gather_cycles, inside
 from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
 from fastnn.kernels.sums.sample_lanes import least_bytes
@@ -174,6 +175,7 @@ def known(algorithm: int, sizes: Sizes, window: Window, image: Images, grid: Ima
 
     Whether to scatter depends on that number only beside `winograd`.
     """
+    window, _, _ = cropped(sizes, window)
     noted = algorithm + FEWEST * fewest_in_lanes(0, algorithm, sizes, window, image, grid, zero)
     noted += FEWEST_BACK * fewest_in_lanes(1, algorithm, sizes, window, grid, image, zero)
     noted += BY_LANES if is_by_lanes(sizes, window, zero) else BY_ROWS

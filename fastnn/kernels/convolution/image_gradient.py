@@ -6,15 +6,16 @@ of dz with the taps in reverse, stride 1 and dilation n D / S; nothing is multip
 would copy more than it computes with, scatter.py takes its place, and where samples are many, sample_lanes.py (choices.py).
 """
 
-from fastnn.constants import ALGORITHM_BITS, DIRECT, GATHERED, IDENTITY, SCATTERED
+from fastnn.constants import ALGORITHM_BITS, DIRECT, GATHERED, IDENTITY, SCATTERED, WINOGRAD
 from fastnn.kernels.arrays.memory import element_size, write
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, scatters
-from fastnn.kernels.convolution.windows import samples_of, windows_bytes, windows_summed
+from fastnn.kernels.convolution.windows import packed_and_summed, samples_of, windows_bytes
 from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.registers.tiles import store, tile
+from fastnn.kernels.sums.few_products import are_products, can_be_products, image_by_products, is_plain, products_bytes
 from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
 from fastnn.kernels.sums.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.sums.scatter import scatter, scatter_bytes
@@ -23,6 +24,10 @@ from fastnn.kernels.winograd.winograd import winograd, winograd_bytes
 from fastnn.kernels.winograd.winograd_choices import can_be, takes
 from fastnn.kernels.winograd.winograd_schemes import BACK, way_back
 from fastnn.kernels.winograd.winograd_tiles import Pair
+
+# Samples that are cleared, and then written, at a time: bytes of da that stay in the second-level cache, or as many samples
+# as small images go together. All at once took a quarter longer, for windows of one cell and stride 2.
+NEAR_BYTES, LEAST = 256 * 1024, 8
 
 
 @tiled
@@ -46,6 +51,8 @@ def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
         most = max(most, all_weights + winograd_bytes(BACK, algorithm, shape_of(1, sizes), window, zero))
     if may_take_samples(1, algorithm, sizes, window, zero) != 0:
         most = max(most, all_weights + samples_bytes(1, sizes, window, zero))
+    if can_be_products(sizes, window, zero):
+        most = max(most, products_bytes(sizes, window, zero))
     return most + LINE
 
 
@@ -63,11 +70,15 @@ def image_gradient(
         sizes, dz, da = samples_of(count, sizes[0], sizes, dz, da)
         if sizes[0] == 0:
             return
+    if algorithm & ALGORITHM_BITS != WINOGRAD and are_products(sizes, window, zero) and is_plain(theta, window, zero):
+        image_by_products(sizes, window, dz, theta, da, scratch, zero)
+        return
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
-    if phases_h < S_h or phases_w < S_w:
-        _clear(sizes, da, zero)
+    clears = phases_h < S_h or phases_w < S_w
     known, algorithm = algorithm & (GATHERED | SCATTERED), algorithm & ALGORITHM_BITS
     if known == SCATTERED or (known == 0 and scatters(algorithm, sizes, window, zero) != 0):
+        if clears:
+            _clear(sizes, da, zero)
         scatter(sizes, window, dz, theta, da, scratch, zero)
         return
     if known == 0 and f_h == 3 and S_h == 2:  # of others it is noted that they cannot be tiled
@@ -75,8 +86,22 @@ def image_gradient(
         if first == behind:
             return
         sizes, dz, da = samples_of(first, behind, sizes, dz, da)
+    m, together = sizes[0], max(1, sizes[0])
+    if clears and phases_h * phases_w == 1:
+        together = max(LEAST, NEAR_BYTES // max(1, sizes[1] * sizes[3] * sizes[4] * element_size(zero)))
+    for n in range(0, m, together):
+        some, source, target = samples_of(n, min(m, n + together), sizes, dz, da)
+        if clears:
+            _clear(some, target, zero)
+        _gather(algorithm, some, window, source, theta, target, scratch, zero)
+
+
+@compiled
+def _gather(algorithm, sizes, window, dz, theta, da, scratch, zero):
+    """Plane by plane."""
+    f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
+    phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     write(zero, scratch)
-    weights = scratch + LINE
     for q_h in range(phases_h):
         for q_w in range(phases_w):
             turned, taps, i, j = plane_of(q_h, q_w, sizes, window)
@@ -85,10 +110,8 @@ def image_gradient(
             r, s = q_h + (taps[0] - 1) * phases_h, q_w + (taps[1] - 1) * phases_w
             corner = theta[0] + r * theta[3] + s * theta[4]
             backwards = (corner, theta[2], theta[1], -phases_h * theta[3], -phases_w * theta[4])
-            pack_weights(backwards, (turned[2], turned[1], taps[0], taps[1]), weights, zero)
-            room = weights + packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
             out = (da[0] + i * da[3] + j * da[4], da[1], da[2], S_h * da[3], S_w * da[4])
-            windows_summed(algorithm, turned, taps, dz, (weights, scratch, 0, IDENTITY), out, room, zero)
+            packed_and_summed(algorithm, turned, taps, dz, backwards, (scratch, 0, IDENTITY), out, scratch + LINE, zero)
 
 
 @tiled

@@ -41,7 +41,7 @@ def theta_of_cells(sizes: Sizes, window: Window, image: Images, dz: Gradients, o
         sizes, image, dz = turned(sizes), (dz[0], dz[1], dz[2], line, size), (image[0], image[1], image[2])
     m, C, K, _, _, H, W = sizes
     room, row = layout(scratch, sizes, window, zero), -(-K // width) * width * size
-    clear(room, zero)
+    clear((room[0], room[1]), zero)
     for c in range(C):
         write_integer(c * image[2], room[4] + 8 * c)
     cells, panels = (image[0], image[1], image[3], size), (_add_wide, _add_tall, _add_narrow)
