@@ -42,7 +42,7 @@ from fastnn.kernels.arrays.overlap import apart
 from fastnn.kernels.compiler.jit import compiled, kernel
 from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, takes_channels
 from fastnn.kernels.convolution.image_gradient import image_bytes, image_gradient
-from fastnn.kernels.convolution.windows import packed_and_summed, samples_of, windows_bytes, windows_summed
+from fastnn.kernels.convolution.windows import packed_and_summed, samples_of, windows_bytes
 from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.sums.channel_lanes import channels_bytes, sum_channels
 from fastnn.kernels.sums.cropping import cropped, cropped_bytes, put_window
@@ -54,6 +54,7 @@ from fastnn.kernels.sums.depthwise import (
     is_depthwise,
 )
 from fastnn.kernels.sums.depthwise_theta import depthwise_theta, depthwise_theta_bytes
+from fastnn.kernels.sums.few_products import can_be_dots, dots_bytes
 from fastnn.kernels.sums.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.sums.theta_gradient import bias_gradient, with_way
 from fastnn.kernels.sums.weights import pack_weights, packed_weights
@@ -82,6 +83,8 @@ def forward_bytes(sizes, window, algorithm, zero):
     window, _, _ = cropped(sizes, window)
     taps = sizes[1] * window[0] * window[1]
     most = windows_bytes(sizes, window, algorithm, zero)
+    if can_be_dots(sizes, window, zero):
+        most = max(most, dots_bytes(sizes, zero))
     if may_take_samples(0, algorithm, sizes, window, zero) != 0:
         most = max(most, samples_bytes(0, sizes, window, zero))
     return packed_weights(sizes[2], taps, zero) * element_size(zero) + most
@@ -108,16 +111,13 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
         weights, bias = group_of(theta, g * K, False), (b[0] + g * K * b[1], b[1], b[2])
         images, results = group_of(a, g * C, True), group_of(z, g * K, True)
         count = in_lanes(0, algorithm, sizes, window, images, results, zero)
-        if count == 0:
-            packed_and_summed(algorithm & ALGORITHM_BITS, sizes, window, images, weights, bias, results, scratch, zero)
-            continue
-        pack_weights(weights, (K, C, window[0], window[1]), scratch, zero)
-        packed = (scratch, bias[0], bias[1], bias[2])
-        some, source, target = samples_of(0, count, sizes, images, results)
-        sum_samples(0, some, window, source, packed, target, room, zero)
+        if count > 0:
+            pack_weights(weights, (K, C, window[0], window[1]), scratch, zero)
+            some, source, target = samples_of(0, count, sizes, images, results)
+            sum_samples(0, some, window, source, (scratch, bias[0], bias[1], bias[2]), target, room, zero)
         if count < sizes[0]:
             some, source, target = samples_of(count, sizes[0], sizes, images, results)
-            windows_summed(algorithm & ALGORITHM_BITS, some, window, source, packed, target, room, zero)
+            packed_and_summed(algorithm & ALGORITHM_BITS, some, window, source, weights, bias, target, scratch, zero)
 
 
 @compiled

@@ -41,6 +41,16 @@ def cropped(sizes, window):
     """The window of these taps, the same for any number of samples, and the first row and column of the whole window's."""
     _, _, _, H, W, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    first = (H_out - 1) * S_h >= P_h and (W_out - 1) * S_w >= P_w
+    if first and (f_h - 1) * D_h - P_h < H and (f_w - 1) * D_w - P_w < W:  # the outermost taps are near enough
+        return window, 0, 0
+    return _cropped(sizes, window)
+
+
+@tiled
+def _cropped(sizes: Sizes, window: Window) -> tuple[Window, int, int]:
+    _, _, _, H, W, H_out, W_out = sizes
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
     top, below = _range(f_h, (H, H_out, S_h, P_h, D_h))
     left, right = _range(f_w, (W, W_out, S_w, P_w, D_w))
     return (below - top, right - left, S_h, S_w, P_h - top * D_h, P_w - left * D_w, D_h, D_w), top, left

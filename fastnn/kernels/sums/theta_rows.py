@@ -41,7 +41,9 @@ def theta_by_rows(sizes: Sizes, window: Window, image: Images, dz: Gradients, ou
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
     room = layout(scratch, sizes, window, zero)
     samples, rows, step_c, step_h = copied_part(sizes, window, zero)
-    source, copies = (room[5], C * step_c, step_c, step_h, size), P_h != 0 or P_w != 0 or image[4] != size
+    # A window without taps that meet padding alone (cropping.py) may still meet some behind the image.
+    beyond = (H_out - 1) * S_h + (f_h - 1) * D_h >= sizes[3] or (W_out - 1) * S_w + (f_w - 1) * D_w >= sizes[4]
+    source, copies = (room[5], C * step_c, step_c, step_h, size), beyond or P_h != 0 or P_w != 0 or image[4] != size
     if not copies:
         samples, rows, source = max(1, m), H_out, image
     if copies:
