@@ -37,9 +37,9 @@ def contest(row: ConvolutionRow, dtype: DTypeLike, names: list[str]) -> Contest:
 
 
 def fastnn(row: ConvolutionRow, arrays: Arrays, parts: int) -> Contender:
-    """By one call, or by one for each of some shares: of the batch, or of k or channels where that is smaller."""
+    """By one call, or by one for each of some shares: of the batch, or of k or channels, where it is smaller than theta."""
     a, theta, b, dz = arrays
-    S, P, alone, few = row.S, row.P, parts == 1, row.m < parts
+    S, P, alone, few = row.S, row.P, parts == 1, row.m < parts or a.size + dz.size < theta.size
     if row.operation == "forward":
         z, forward = np.empty_like(dz), shares.forward_by_k if few else shares.forward
         if alone or (few and parts > row.K):

@@ -1,7 +1,7 @@
 """The convolution kernels on several threads, as a user of them writes it: `prange` over shares of the batch.
 
 A kernel starts no thread of its own. Images of one share are views of the same arrays; the shares' dtheta are summed. Of
-fewer images than threads the shares are of k, or of da's channels.
+fewer images than threads, or smaller ones than theta, the shares are of k, or of da's channels.
 """
 
 import numpy as np

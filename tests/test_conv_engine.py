@@ -150,7 +150,8 @@ FEW = [
     Setting((2, 6, 2, 2), (8, 3, 7, 5), (1, 1), (3, 2), (1, 1), 2),
     Setting((3, 5, 3, 1), (4, 5, 5, 4), (2, 1), (3, 5), (2, 3), 1),
     Setting((4, 5, 7, 1), (5, 5, 3, 2), (3, 2), (0, 3), (3, 3), 1),  # the taps that are left meet padding behind the image
-    Setting((20, 9, 9, 9), (12, 9, 1, 1), (2, 2), (0, 0), (1, 1), 1),  # samples are cleared some at a time
+    Setting((20, 9, 9, 9), (12, 9, 1, 1), (2, 2), (0, 0), (1, 1), 1),  # windows of one cell, zeros between sums
+    Setting((3, 70, 33, 72), (5, 70, 1, 1), (3, 2), (0, 0), (1, 1), 1),
 ]
 
 

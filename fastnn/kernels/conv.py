@@ -16,6 +16,7 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
     da       what forward needs from dz; or, scattered, theta in whole tiles of C f_w, max(COLS_BYTES, C f_w W' size)
              + 2 LINE C f_w, 8 f_w (W + 8) and 512 f_h
     windows of taps that meet padding alone, of these dtheta: that of the others, and some lines
+    windows of one cell and stride 2, da: also SUMS_BYTES or 2 K C size of sums, or those of one sample
     samples  where they are many and it may be faster to have one in each lane (choices.py), of V bytes a vector, a weight in
              whole tiles of rows, and max(RING_BYTES, r W (C + 2) V) + CELL_BYTES + 10 W' V + 32 W' + 32 KB, where a row of
              results meets r rows of cells: D_h (f_h - 1) + 1, or D_h (f_h - 1) / S_h + 2 of dz

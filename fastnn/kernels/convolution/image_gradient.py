@@ -19,15 +19,12 @@ from fastnn.kernels.sums.few_products import are_products, can_be_products, imag
 from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
 from fastnn.kernels.sums.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.sums.scatter import scatter, scatter_bytes
+from fastnn.kernels.sums.spreading import are_spread, put_spread, samples_together, spread_bytes
 from fastnn.kernels.sums.weights import pack_weights, packed_weights
 from fastnn.kernels.winograd.winograd import winograd, winograd_bytes
 from fastnn.kernels.winograd.winograd_choices import can_be, takes
 from fastnn.kernels.winograd.winograd_schemes import BACK, way_back
 from fastnn.kernels.winograd.winograd_tiles import Pair
-
-# Samples that are cleared, and then written, at a time: bytes of da that stay in the second-level cache, or as many samples
-# as small images go together. All at once took a quarter longer, for windows of one cell and stride 2.
-NEAR_BYTES, LEAST = 256 * 1024, 8
 
 
 @tiled
@@ -51,6 +48,12 @@ def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
         most = max(most, all_weights + winograd_bytes(BACK, algorithm, shape_of(1, sizes), window, zero))
     if may_take_samples(1, algorithm, sizes, window, zero) != 0:
         most = max(most, all_weights + samples_bytes(1, sizes, window, zero))
+    if window[0] * window[1] == 1 and window[3] == 2:
+        m, C, K, _, _, H_out, W_out = sizes
+        dense = (m, K, C, H_out, W_out, H_out, W_out)
+        weights = packed_weights(C, K, zero) * element_size(zero)
+        sums = windows_bytes(dense, (1, 1, 1, 1, 0, 0, 1, 1), algorithm, zero)
+        most = max(most, spread_bytes(sizes, zero) + weights + sums + 2 * LINE)
     if can_be_products(sizes, window, zero):
         most = max(most, products_bytes(sizes, window, zero))
     return most + LINE
@@ -86,14 +89,28 @@ def image_gradient(
         if first == behind:
             return
         sizes, dz, da = samples_of(first, behind, sizes, dz, da)
-    m, together = sizes[0], max(1, sizes[0])
-    if clears and phases_h * phases_w == 1:
-        together = max(LEAST, NEAR_BYTES // max(1, sizes[1] * sizes[3] * sizes[4] * element_size(zero)))
+    if are_spread(sizes, window, dz, da, zero):
+        _spread(algorithm, sizes, window, dz, theta, da, scratch, zero)
+        return
+    if clears:
+        _clear(sizes, da, zero)
+    _gather(algorithm, sizes, window, dz, theta, da, scratch, zero)
+
+
+@tiled
+def _spread(
+    algorithm: int, sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float
+) -> None:
+    """Windows of one cell: sums as with stride 1, and then between zeros."""
+    m, C, K, _, _, H_out, W_out = sizes
+    size, together, sums = element_size(zero), samples_together(sizes, zero), -(-scratch // LINE) * LINE
+    room = -(-(sums + spread_bytes(sizes, zero)) // LINE) * LINE
+    near = (sums, C * H_out * W_out * size, H_out * W_out * size, W_out * size, size)
     for n in range(0, m, together):
         some, source, target = samples_of(n, min(m, n + together), sizes, dz, da)
-        if clears:
-            _clear(some, target, zero)
-        _gather(algorithm, some, window, source, theta, target, scratch, zero)
+        dense = (some[0], C, K, H_out, W_out, H_out, W_out)
+        _gather(algorithm, dense, (1, 1, 1, 1, 0, 0, 1, 1), source, theta, near, room, zero)
+        put_spread(some, window[2], sums, target, zero)
 
 
 @compiled

@@ -9,7 +9,7 @@ single_cells.py     windows of one cell: a product of matrices
 sample_lanes.py     a sample in each lane, and sample_turns.py there and back
 depthwise.py        channels that meet one k each; channel_lanes.py: the same, a channel in each lane;
                     depthwise_theta.py: their dtheta, by channel_lines.py
-scatter.py          dz -> da as notes (18), (19) have it
+scatter.py          dz -> da as notes (18), (19) have it; spreading.py: of windows of one cell and stride 2
 theta_gradient.py   dz -> dtheta by theta_lanes.py (lanes are cells) or theta_rows.py (lanes are k);
                     theta_cells.py: of windows of one cell; theta_room.py: what these two need
 """
