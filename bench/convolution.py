@@ -46,8 +46,10 @@ def fastnn(row: ConvolutionRow, arrays: Arrays, parts: int) -> Contender:
             return writes(lambda: kernels.conv2d_forward(a, theta, b, S, P, z), z)
         return writes(lambda: forward(parts, a, theta, b, S, P, z), z)
     if row.operation == "dz_to_dtheta":
-        f, dtheta, dz_to_dtheta = row.f, np.empty_like(theta), shares.dz_to_dtheta_by_k if few else shares.dz_to_dtheta
-        if alone or (few and parts > row.K):
+        f, dtheta, dz_to_dtheta, by_channels = row.f, np.empty_like(theta), shares.dz_to_dtheta, row.C >= 8 * row.K
+        if few:
+            dz_to_dtheta = shares.dz_to_dtheta_by_channels if by_channels else shares.dz_to_dtheta_by_k
+        if alone or (few and (row.C if by_channels else row.K) < parts):
             return writes(lambda: kernels.conv2d_dz_to_dtheta(a, dz, f, S, P, dtheta), dtheta)
         return writes(lambda: dz_to_dtheta(parts, a, dz, f, S, P, dtheta), dtheta)
     n_in, da, dz_to_da = (row.H, row.W), np.empty_like(a), shares.dz_to_da_by_channels if few else shares.dz_to_da

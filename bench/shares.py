@@ -44,6 +44,14 @@ def dz_to_dtheta_by_k(shares, a, dz, kernel_size, stride, padding, dtheta):
         conv2d_dz_to_dtheta(a, dz[:, begin:end], kernel_size, stride, padding, dtheta[begin:end])
 
 
+@njit(parallel=True)
+def dz_to_dtheta_by_channels(shares, a, dz, kernel_size, stride, padding, dtheta):
+    C = dtheta.shape[1]
+    for i in prange(shares):
+        begin, end = i * C // shares, (i + 1) * C // shares
+        conv2d_dz_to_dtheta(a[:, begin:end], dz, kernel_size, stride, padding, dtheta[:, begin:end])
+
+
 @njit
 def _sum(parts, total):
     """Without `parallel`, which would wake the threads for each part: that took 8 us of the 128 of 3,200 weights."""

@@ -17,16 +17,21 @@ from fastnn.kernels.convolution.choices import takes_channels
 from fastnn.kernels.convolution.image_gradient import image_bytes
 from fastnn.kernels.products.dots import BLOCK
 from fastnn.kernels.products.product_ways import SCRATCH
+from fastnn.kernels.registers.simd import registers
 from fastnn.kernels.sums.channel_lanes import MOST_BYTES, channels_bytes
 from fastnn.kernels.sums.correlate import correlate_bytes
+from fastnn.kernels.sums.cropping import cropped
 from fastnn.kernels.sums.depthwise import COPY_BYTES, depthwise_bytes
+from fastnn.kernels.sums.few_cells import are_few
 from fastnn.kernels.sums.few_products import COLS_BYTES as FEW_BYTES
+from fastnn.kernels.sums.few_products import are_dots, are_products, is_far
 from fastnn.kernels.sums.planes import PLANE_BYTES
 from fastnn.kernels.sums.sample_lanes import CELL_BYTES
 from fastnn.kernels.sums.sample_lanes import RING_BYTES as SAMPLE_BYTES
 from fastnn.kernels.sums.scatter import COLS_BYTES
 from fastnn.kernels.sums.theta_gradient import SUMS_BYTES, gradient_bytes
 from fastnn.kernels.sums.theta_room import CELLS
+from fastnn.kernels.sums.weights import rest_of
 
 DTYPES = (np.float32, np.float64)
 
@@ -144,7 +149,8 @@ FEW = [
     Setting((2, 70, 8, 7), (130, 70, 3, 3), (2, 2), (1, 1), (1, 1), 1),  # likewise, and dtheta is written where it belongs
     Setting((5, 140, 3, 4), (70, 140, 3, 2), (1, 2), (1, 1), (2, 1), 1),
     Setting((1, 200, 7, 7), (190, 200, 1, 1), (1, 1), (0, 0), (1, 1), 1),  # windows of one cell
-    Setting((1, 130, 4, 5), (70, 130, 3, 3), (2, 2), (1, 1), (1, 1), 1),  # dot products
+    Setting((1, 130, 4, 5), (130, 130, 3, 3), (2, 2), (1, 1), (1, 1), 1),  # dot products
+    Setting((1, 130, 3, 4), (70, 130, 3, 3), (2, 2), (1, 1), (1, 1), 1),
     Setting((1, 60, 12, 12), (100, 60, 5, 5), (1, 1), (2, 2), (1, 1), 1),  # weights and dtheta by parts
     Setting((2, 40, 1, 1), (70, 40, 3, 3), (1, 1), (1, 1), (1, 1), 1),  # of 3 x 3 taps one meets a cell
     Setting((2, 6, 2, 2), (8, 3, 7, 5), (1, 1), (3, 2), (1, 1), 2),
@@ -199,6 +205,38 @@ def test_channels_are_in_lanes(dtype):
     assert all(any(list(ways(setting))) for setting in CHANNELS)
     assert not any(ways(Setting((2, 64, 300, 300), (64, 1, 3, 3), (1, 1), (1, 1), (1, 1), 64)))
     assert not any(ways(Setting((2, 2, 14, 14), (2, 1, 3, 3), (1, 1), (1, 1), (1, 1), 2)))
+
+
+@njit
+def ways_of_few(sizes, window, zero):
+    """Which of FEW's engines take these sizes."""
+    met, _, _ = cropped(sizes, window)
+    products, taps = are_products(sizes, met, zero), met[0] * met[1]
+    return (
+        are_dots(sizes, met, zero),
+        are_few(sizes, met, zero) and not are_dots(sizes, met, zero),
+        products,
+        products and is_far(sizes, met, zero),
+        rest_of(sizes[2], zero) > 0,
+        taps < window[0] * window[1],
+        taps == 1 and window[3] == 2,
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_few_take_their_ways(dtype):
+    """Each of them some, but for dot products where vectors have two lanes; large images and few weights none."""
+
+    def ways(setting):
+        (m, C, H, W), (K, _, *f), S, P, D, groups = setting
+        out = [(n + 2 * p - d * (r - 1) - 1) // s + 1 for n, r, s, p, d in zip((H, W), f, S, P, D, strict=True)]
+        return ways_of_few((m, C // groups, K // groups, H, W, *out), (*f, *S, *P, *D), dtype(0))
+
+    taken = [any(column) for column in zip(*map(ways, FEW), strict=True)]
+    assert all(taken[1:])
+    assert taken[0] or registers()[0] == 2 * np.dtype(dtype).itemsize
+    assert not any(ways(Setting((2, 64, 28, 28), (64, 64, 3, 3), (1, 1), (1, 1), (1, 1), 1)))
+    assert not any(ways(Setting((1, 6, 4, 4), (16, 6, 3, 3), (1, 1), (1, 1), (1, 1), 1)))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
