@@ -151,6 +151,7 @@ FEW = [
     Setting((1, 200, 7, 7), (190, 200, 1, 1), (1, 1), (0, 0), (1, 1), 1),  # windows of one cell
     Setting((1, 130, 4, 5), (130, 130, 3, 3), (2, 2), (1, 1), (1, 1), 1),  # dot products
     Setting((1, 130, 3, 4), (70, 130, 3, 3), (2, 2), (1, 1), (1, 1), 1),
+    Setting((1, 40, 303, 33), (10, 40, 13, 2), (1, 1), (0, 0), (25, 1), 1),  # few cells, of planes too large for one part
     Setting((1, 60, 12, 12), (100, 60, 5, 5), (1, 1), (2, 2), (1, 1), 1),  # weights and dtheta by parts
     Setting((2, 40, 1, 1), (70, 40, 3, 3), (1, 1), (1, 1), (1, 1), 1),  # of 3 x 3 taps one meets a cell
     Setting((2, 6, 2, 2), (8, 3, 7, 5), (1, 1), (3, 2), (1, 1), 2),

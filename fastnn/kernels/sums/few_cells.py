@@ -50,25 +50,28 @@ def _most(zero):
 
 
 @compiled
-def can_be_few(sizes, window, zero):
-    """Whether so many samples, or fewer, can be `are_few`."""
-    _, C, K, _, _, H_out, W_out = sizes
-    many = wide_rows(zero) < K and C * K * window[0] * window[1] >= WEIGHTS
-    cells = H_out * W_out
-    return many and cells > 0 and cells <= _most(zero)
-
-
-@compiled
-def are_few(sizes, window, zero):
-    return can_be_few(sizes, window, zero) and sizes[0] * sizes[5] * sizes[6] <= _most(zero)
-
-
-@compiled
 def _part(m, sizes, window, zero):
     """All rows of so many samples."""
     _, C, K, H, W, H_out, W_out = sizes
     together = (m, C, K, H, W, H_out, W_out)
     return parts(together, window, m, channels_of(C, window[0], window[1]), element_size(zero))
+
+
+@compiled
+def can_be_few(sizes, window, zero):
+    """Whether so many samples, or fewer, can be `are_few`: also, whether the planes of as many as are few are one part."""
+    _, C, K, _, _, H_out, W_out = sizes
+    cells = H_out * W_out
+    if wide_rows(zero) >= K or C * K * window[0] * window[1] < WEIGHTS or cells == 0 or cells > _most(zero):
+        return False
+    m = _most(zero) // cells
+    part = _part(m, sizes, window, zero)
+    return part[0] == m and part[2] == H_out
+
+
+@compiled
+def are_few(sizes, window, zero):
+    return sizes[0] * sizes[5] * sizes[6] <= _most(zero) and can_be_few(sizes, window, zero)
 
 
 @compiled
