@@ -9,7 +9,7 @@ from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.registers.simd import LINE
-from fastnn.kernels.registers.tiles import spread, store, tile
+from fastnn.kernels.registers.tiles import load, spread, store, tile
 from fastnn.kernels.sums.planes import Sizes, Window, reached
 from fastnn.kernels.sums.theta_rows import Gradients, Rows
 
@@ -87,6 +87,7 @@ def put_window(
         for c in range(C):
             for r in range(f_h):
                 corner = target + (c * cells + (top + r) * window[1] + left) * size
-                for s in range(f_w):
-                    write(read(zero, place), corner + s * size)
-                    place += size
+                for s in range(0, f_w, width):
+                    count = min(width, f_w - s)
+                    store(load(vector, place + s * size, 0, 0, count), corner + s * size, 0, 0, count)
+                place += f_w * size
