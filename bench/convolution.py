@@ -26,7 +26,7 @@ def contest(row: ConvolutionRow, dtype: DTypeLike, names: list[str]) -> Contest:
     rng = np.random.default_rng(0)
     shapes = ((row.m, row.C, row.H, row.W), (row.K, row.C, row.f, row.f), (row.K,), row.z_shape)
     a, theta, b, dz = (rng.uniform(-1, 1, shape).astype(dtype) for shape in shapes)
-    contenders = {"fastnn": fastnn(row, (a, theta, b, dz), min(row.m, threads.count()))}
+    contenders = {"fastnn": fastnn(row, (a, theta, b, dz), threads.count())}
     if "PyTorch" in names:
         torch = peers.torch()
         contenders["PyTorch"] = pytorch(row, (a, theta, b, dz), torch.contiguous_format)
@@ -37,23 +37,25 @@ def contest(row: ConvolutionRow, dtype: DTypeLike, names: list[str]) -> Contest:
 
 
 def fastnn(row: ConvolutionRow, arrays: Arrays, parts: int) -> Contender:
-    """By one call, or by one for each of some shares of the batch."""
+    """By one call, or by one for each of some shares: of the batch, or of k or channels, where it is smaller than theta."""
     a, theta, b, dz = arrays
-    S, P = row.S, row.P
+    S, P, alone, few = row.S, row.P, parts == 1, row.m < parts or a.size + dz.size < theta.size
     if row.operation == "forward":
-        z = np.empty_like(dz)
-        if parts > 1:
-            return writes(lambda: shares.forward(parts, a, theta, b, S, P, z), z)
-        return writes(lambda: kernels.conv2d_forward(a, theta, b, S, P, z), z)
+        z, forward = np.empty_like(dz), shares.forward_by_k if few else shares.forward
+        if alone or (few and parts > row.K):
+            return writes(lambda: kernels.conv2d_forward(a, theta, b, S, P, z), z)
+        return writes(lambda: forward(parts, a, theta, b, S, P, z), z)
     if row.operation == "dz_to_dtheta":
-        f, dtheta = row.f, np.empty_like(theta)
-        if parts > 1:
-            return writes(lambda: shares.dz_to_dtheta(parts, a, dz, f, S, P, dtheta), dtheta)
-        return writes(lambda: kernels.conv2d_dz_to_dtheta(a, dz, f, S, P, dtheta), dtheta)
-    n_in, da = (row.H, row.W), np.empty_like(a)
-    if parts > 1:
-        return writes(lambda: shares.dz_to_da(parts, dz, theta, n_in, S, P, da), da)
-    return writes(lambda: kernels.conv2d_dz_to_da(dz, theta, n_in, S, P, da), da)
+        f, dtheta, dz_to_dtheta, by_channels = row.f, np.empty_like(theta), shares.dz_to_dtheta, row.C >= 8 * row.K
+        if few:
+            dz_to_dtheta = shares.dz_to_dtheta_by_channels if by_channels else shares.dz_to_dtheta_by_k
+        if alone or (few and (row.C if by_channels else row.K) < parts):
+            return writes(lambda: kernels.conv2d_dz_to_dtheta(a, dz, f, S, P, dtheta), dtheta)
+        return writes(lambda: dz_to_dtheta(parts, a, dz, f, S, P, dtheta), dtheta)
+    n_in, da, dz_to_da = (row.H, row.W), np.empty_like(a), shares.dz_to_da_by_channels if few else shares.dz_to_da
+    if alone or (few and parts > row.C):
+        return writes(lambda: kernels.conv2d_dz_to_da(dz, theta, n_in, S, P, da), da)
+    return writes(lambda: dz_to_da(parts, dz, theta, n_in, S, P, da), da)
 
 
 def pytorch(row: ConvolutionRow, arrays: Arrays, memory_format: Any) -> Contender:

@@ -1,6 +1,7 @@
 """The convolution kernels on several threads, as a user of them writes it: `prange` over shares of the batch.
 
-A kernel starts no thread of its own. Images of one share are views of the same arrays; the shares' dtheta are summed.
+A kernel starts no thread of its own. Images of one share are views of the same arrays; the shares' dtheta are summed. Of
+fewer images than threads, or smaller ones than theta, the shares are of k, or of da's channels.
 """
 
 import numpy as np
@@ -18,6 +19,14 @@ def forward(shares, a, theta, b, stride, padding, z):
 
 
 @njit(parallel=True)
+def forward_by_k(shares, a, theta, b, stride, padding, z):
+    K = len(b)
+    for i in prange(shares):
+        begin, end = i * K // shares, (i + 1) * K // shares
+        conv2d_forward(a, theta[begin:end], b[begin:end], stride, padding, z[:, begin:end])
+
+
+@njit(parallel=True)
 def dz_to_dtheta(shares, a, dz, kernel_size, stride, padding, dtheta):
     m = len(a)
     parts = np.empty((shares, *dtheta.shape), dtheta.dtype)
@@ -25,6 +34,22 @@ def dz_to_dtheta(shares, a, dz, kernel_size, stride, padding, dtheta):
         begin, end = i * m // shares, (i + 1) * m // shares
         conv2d_dz_to_dtheta(a[begin:end], dz[begin:end], kernel_size, stride, padding, parts[i])
     _sum(parts, dtheta)
+
+
+@njit(parallel=True)
+def dz_to_dtheta_by_k(shares, a, dz, kernel_size, stride, padding, dtheta):
+    K = len(dtheta)
+    for i in prange(shares):
+        begin, end = i * K // shares, (i + 1) * K // shares
+        conv2d_dz_to_dtheta(a, dz[:, begin:end], kernel_size, stride, padding, dtheta[begin:end])
+
+
+@njit(parallel=True)
+def dz_to_dtheta_by_channels(shares, a, dz, kernel_size, stride, padding, dtheta):
+    C = dtheta.shape[1]
+    for i in prange(shares):
+        begin, end = i * C // shares, (i + 1) * C // shares
+        conv2d_dz_to_dtheta(a[:, begin:end], dz, kernel_size, stride, padding, dtheta[:, begin:end])
 
 
 @njit
@@ -43,3 +68,11 @@ def dz_to_da(shares, dz, theta, input_size, stride, padding, da):
     for i in prange(shares):
         begin, end = i * m // shares, (i + 1) * m // shares
         conv2d_dz_to_da(dz[begin:end], theta, input_size, stride, padding, da[begin:end])
+
+
+@njit(parallel=True)
+def dz_to_da_by_channels(shares, dz, theta, input_size, stride, padding, da):
+    C = theta.shape[1]
+    for i in prange(shares):
+        begin, end = i * C // shares, (i + 1) * C // shares
+        conv2d_dz_to_da(dz, theta[:, begin:end], input_size, stride, padding, da[:, begin:end])

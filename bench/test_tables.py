@@ -32,9 +32,10 @@ def test_row(table, row, dtype):
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
-def test_shares_of_a_batch(operation, monkeypatch):
-    """Seven samples by two threads, and by one."""
-    row, results = ConvolutionRow(operation, 7, 3, 9, 10, 5, 3, 2, 1), []
+@pytest.mark.parametrize(("m", "C"), [(7, 3), (1, 3), (1, 43), (2, 43)])
+def test_shares_of_a_batch(m, C, operation, monkeypatch):
+    """Seven samples by two threads, and by one; and what is cut by k or channels: a single one, or theta is larger."""
+    row, results = ConvolutionRow(operation, m, C, 4, 5, 5, 3, 2, 1), []
     for count in (1, 2):
         monkeypatch.setattr(threads, "count", lambda count=count: count)
         results.append(contest(row, "float64", []).contenders["fastnn"].result())

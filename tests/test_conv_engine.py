@@ -16,15 +16,22 @@ from fastnn.kernels.arrays.memory import element_size
 from fastnn.kernels.convolution.choices import takes_channels
 from fastnn.kernels.convolution.image_gradient import image_bytes
 from fastnn.kernels.products.dots import BLOCK
+from fastnn.kernels.products.product_ways import SCRATCH
+from fastnn.kernels.registers.simd import registers
 from fastnn.kernels.sums.channel_lanes import MOST_BYTES, channels_bytes
 from fastnn.kernels.sums.correlate import correlate_bytes
+from fastnn.kernels.sums.cropping import cropped
 from fastnn.kernels.sums.depthwise import COPY_BYTES, depthwise_bytes
+from fastnn.kernels.sums.few_cells import are_few
+from fastnn.kernels.sums.few_products import COLS_BYTES as FEW_BYTES
+from fastnn.kernels.sums.few_products import are_dots, are_products, is_far
 from fastnn.kernels.sums.planes import PLANE_BYTES
 from fastnn.kernels.sums.sample_lanes import CELL_BYTES
 from fastnn.kernels.sums.sample_lanes import RING_BYTES as SAMPLE_BYTES
 from fastnn.kernels.sums.scatter import COLS_BYTES
 from fastnn.kernels.sums.theta_gradient import SUMS_BYTES, gradient_bytes
 from fastnn.kernels.sums.theta_room import CELLS
+from fastnn.kernels.sums.weights import rest_of
 
 DTYPES = (np.float32, np.float64)
 
@@ -133,6 +140,28 @@ LARGE = [
 ]
 
 
+# Few cells beside many weights, windows that reach beyond small images, and rows k that are few more than whole tiles.
+FEW = [
+    Setting((9, 20, 4, 9), (10, 20, 3, 3), (1, 1), (2, 1), (1, 1), 1),  # two rows behind a tile, of several samples together
+    Setting((17, 33, 9, 7), (17, 33, 5, 2), (3, 1), (2, 1), (1, 1), 1),
+    Setting((1, 30, 20, 31), (20, 30, 3, 5), (1, 1), (1, 2), (1, 1), 1),  # four rows behind it, sweep by sweep
+    Setting((1, 130, 7, 7), (65, 130, 3, 3), (1, 1), (1, 1), (1, 1), 1),  # theta is read where it is, and as it is for da
+    Setting((2, 70, 8, 7), (130, 70, 3, 3), (2, 2), (1, 1), (1, 1), 1),  # likewise, and dtheta is written where it belongs
+    Setting((5, 140, 3, 4), (70, 140, 3, 2), (1, 2), (1, 1), (2, 1), 1),
+    Setting((1, 200, 7, 7), (190, 200, 1, 1), (1, 1), (0, 0), (1, 1), 1),  # windows of one cell
+    Setting((1, 130, 4, 5), (130, 130, 3, 3), (2, 2), (1, 1), (1, 1), 1),  # dot products
+    Setting((1, 130, 3, 4), (70, 130, 3, 3), (2, 2), (1, 1), (1, 1), 1),
+    Setting((1, 40, 303, 33), (10, 40, 13, 2), (1, 1), (0, 0), (25, 1), 1),  # few cells, of planes too large for one part
+    Setting((1, 60, 12, 12), (100, 60, 5, 5), (1, 1), (2, 2), (1, 1), 1),  # weights and dtheta by parts
+    Setting((2, 40, 1, 1), (70, 40, 3, 3), (1, 1), (1, 1), (1, 1), 1),  # of 3 x 3 taps one meets a cell
+    Setting((2, 6, 2, 2), (8, 3, 7, 5), (1, 1), (3, 2), (1, 1), 2),
+    Setting((3, 5, 3, 1), (4, 5, 5, 4), (2, 1), (3, 5), (2, 3), 1),
+    Setting((4, 5, 7, 1), (5, 5, 3, 2), (3, 2), (0, 3), (3, 3), 1),  # the taps that are left meet padding behind the image
+    Setting((20, 9, 9, 9), (12, 9, 1, 1), (2, 2), (0, 0), (1, 1), 1),  # windows of one cell, zeros between sums
+    Setting((3, 70, 33, 72), (5, 70, 1, 1), (3, 2), (0, 0), (1, 1), 1),
+]
+
+
 # Depthwise, small images: a channel in each lane.
 CHANNELS = [
     Setting((3, 19, 7, 7), (19, 1, 3, 3), (1, 1), (1, 1), (1, 1), 19),
@@ -179,8 +208,40 @@ def test_channels_are_in_lanes(dtype):
     assert not any(ways(Setting((2, 2, 14, 14), (2, 1, 3, 3), (1, 1), (1, 1), (1, 1), 2)))
 
 
+@njit
+def ways_of_few(sizes, window, zero):
+    """Which of FEW's engines take these sizes."""
+    met, _, _ = cropped(sizes, window)
+    products, taps = are_products(sizes, met, zero), met[0] * met[1]
+    return (
+        are_dots(sizes, met, zero),
+        are_few(sizes, met, zero) and not are_dots(sizes, met, zero),
+        products,
+        products and is_far(sizes, met, zero),
+        rest_of(sizes[2], zero) > 0,
+        taps < window[0] * window[1],
+        taps == 1 and window[3] == 2,
+    )
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("setting", LARGE + CHANNELS, ids=str)
+def test_few_take_their_ways(dtype):
+    """Each of them some, but for dot products where vectors have two lanes; large images and few weights none."""
+
+    def ways(setting):
+        (m, C, H, W), (K, _, *f), S, P, D, groups = setting
+        out = [(n + 2 * p - d * (r - 1) - 1) // s + 1 for n, r, s, p, d in zip((H, W), f, S, P, D, strict=True)]
+        return ways_of_few((m, C // groups, K // groups, H, W, *out), (*f, *S, *P, *D), dtype(0))
+
+    taken = [any(column) for column in zip(*map(ways, FEW), strict=True)]
+    assert all(taken[1:])
+    assert taken[0] or registers()[0] == 2 * np.dtype(dtype).itemsize
+    assert not any(ways(Setting((2, 64, 28, 28), (64, 64, 3, 3), (1, 1), (1, 1), (1, 1), 1)))
+    assert not any(ways(Setting((1, 6, 4, 4), (16, 6, 3, 3), (1, 1), (1, 1), (1, 1), 1)))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("setting", LARGE + FEW + CHANNELS, ids=str)
 def test_blocks(setting, dtype):
     """Sizes beyond one block of taps, one part of the image, one tile of channels."""
     rng = np.random.default_rng(2)
@@ -213,7 +274,7 @@ def test_torch():
 def test_guard_pages(dtype, before):
     """No access outside an operand: each lies right behind or right before memory that may not be touched."""
     rng = np.random.default_rng(4)
-    for setting in [draw(rng) for _ in range(40)] + LARGE[1:2] + CHANNELS:
+    for setting in [draw(rng) for _ in range(40)] + LARGE[1:2] + FEW + CHANNELS:
         check(setting, dtype, lambda shape, written=False: guarded(uniform(rng, shape, dtype), before), by_reference)
 
 
@@ -283,7 +344,8 @@ def test_scratch_is_bounded():
             gather = max((C + 8) * K * f[0] * f[1] * 8 + planes(K, f, 1, row) for f in windows)
             cols = max(COLS_BYTES, 3 * C * out * 8) + 128 * 3 * C + (3 * C + 7) * 3 * K * 8 + 24 * (size + 72)
             samples = max(SAMPLE_BYTES, 4 * out * 64 * (K + 2)) + CELL_BYTES + 640 * size + 32 * (size + 1024)
-            assert da <= max(gather, cols, samples + (C + 8) * K * 72) + 4096
+            few = 0 if out > 8 else max(FEW_BYTES, 9 * 64 * 8) + 64 * 8 * K + SCRATCH
+            assert da <= max(gather, cols, samples + (C + 8) * K * 72, few) + 4096
 
 
 @njit

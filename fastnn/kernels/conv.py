@@ -15,12 +15,17 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
              16 T R) + PATCH_BYTES, R being the bytes of K in an odd number of lines and T the columns of a tile
     da       what forward needs from dz; or, scattered, theta in whole tiles of C f_w, max(COLS_BYTES, C f_w W' size)
              + 2 LINE C f_w, 8 f_w (W + 8) and 512 f_h
-    apart    where cells are no neighbours, or windows do not overlap, and it may be faster (cell_rows.py), of T taps, back to
-             da of T = K: theta, and a row for biases, in whole tiles of k, or of taps; a row of a tile and 8 for each of
-             max(CELLS_BYTES / (T size), 24) cells; 16 T; and, with padding, what dtheta copies
+    apart    where cells are no neighbours, or windows do not overlap, and it may be faster (cell_rows.py), of T taps, back
+             to da of T = K: theta, and a row for biases, in whole tiles of k, or of taps; a row of a tile and 8 for each
+             of max(CELLS_BYTES / (T size), 24) cells; 16 T; and, with padding, what dtheta copies
+    windows of taps that meet padding alone, of these dtheta: that of the others, and some lines
+    windows of one cell and stride 2, da: also SUMS_BYTES or 2 K C size of sums, or those of one sample
     samples  where they are many and it may be faster to have one in each lane (choices.py), of V bytes a vector, a weight in
              whole tiles of rows, and max(RING_BYTES, r W (C + 2) V) + CELL_BYTES + 10 W' V + 32 W' + 32 KB, where a row of
              results meets r rows of cells: D_h (f_h - 1) + 1, or D_h (f_h - 1) / S_h + 2 of dz
+    few cells, of 8 tiles of rows at most, and many weights, of so many samples or fewer
+             forward planes, or COLS_BYTES, K cells and b; da and dtheta COLS_BYTES, or one channel of so many cells, and K
+             cells; and SCRATCH (product_ways.py)
     windows of one cell, of stride 1 and without padding
              40 KB in the place of planes, if these are less, and theta in whole tiles of rows
     single channels, depthwise
@@ -41,9 +46,11 @@ from fastnn.kernels.arrays.overlap import apart
 from fastnn.kernels.compiler.jit import compiled, kernel
 from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, takes_cell_rows, takes_channels
 from fastnn.kernels.convolution.image_gradient import image_bytes, image_gradient
-from fastnn.kernels.convolution.windows import samples_of, windows_bytes, windows_summed
+from fastnn.kernels.convolution.windows import packed_and_summed, samples_of, windows_bytes
+from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.sums.cell_rows import cell_rows_bytes, sum_cell_rows
 from fastnn.kernels.sums.channel_lanes import channels_bytes, sum_channels
+from fastnn.kernels.sums.cropping import cropped, cropped_bytes, put_window
 from fastnn.kernels.sums.depthwise import (
     depthwise,
     depthwise_bytes,
@@ -52,6 +59,7 @@ from fastnn.kernels.sums.depthwise import (
     is_depthwise,
 )
 from fastnn.kernels.sums.depthwise_theta import depthwise_theta, depthwise_theta_bytes
+from fastnn.kernels.sums.few_products import can_be_dots, dots_bytes
 from fastnn.kernels.sums.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.sums.theta_gradient import bias_gradient, with_way
 from fastnn.kernels.sums.weights import pack_weights, packed_weights
@@ -77,8 +85,11 @@ def forward_bytes(sizes, window, algorithm, zero):
     """The scratch of `forward_groups`: the weights of a group, and what their sums need."""
     if is_depthwise(sizes, window):
         return max(depthwise_bytes(sizes, window, zero), channels_bytes(0, sizes, window, zero))
+    window, _, _ = cropped(sizes, window)
     taps = sizes[1] * window[0] * window[1]
     most = windows_bytes(sizes, window, algorithm, zero)
+    if can_be_dots(sizes, window, zero):
+        most = max(most, dots_bytes(sizes, zero))
     if may_take_samples(0, algorithm, sizes, window, zero) != 0:
         most = max(most, samples_bytes(0, sizes, window, zero))
     most += packed_weights(sizes[2], taps, zero) * element_size(zero)
@@ -101,24 +112,23 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
         else:
             depthwise(groups, sizes, window, a, weights, b, z, scratch, zero)
         return
+    window, top, left = cropped(sizes, window)
+    theta = (theta[0] + top * theta[3] + left * theta[4], theta[1], theta[2], theta[3], theta[4])
     room = scratch + packed_weights(K, C * window[0] * window[1], zero) * element_size(zero)
     for g in range(groups):
+        weights, bias = group_of(theta, g * K, False), (b[0] + g * K * b[1], b[1], b[2])
         images, results = group_of(a, g * C, True), group_of(z, g * K, True)
-        taken, bias = group_of(theta, g * K, False), (b[0] + g * K * b[1], b[1], b[2])
         count = in_lanes(0, algorithm, sizes, window, images, results, zero)
-        some, source, target = samples_of(count, sizes[0], sizes, images, results)
-        rows = window[2] * window[3] > 1 and takes_cell_rows(algorithm & ALGORITHM_BITS, sizes, window, zero) != 0
-        if rows and count < sizes[0]:
-            sum_cell_rows(some, window, source, taken, bias, target, scratch, zero)
-            if count == 0:
-                continue
-        pack_weights(taken, (K, C, window[0], window[1]), scratch, zero)
-        weights = (scratch, bias[0], bias[1], bias[2])
-        if count < sizes[0] and not rows:
-            windows_summed(algorithm & ALGORITHM_BITS, some, window, source, weights, target, room, zero)
         if count > 0:
+            pack_weights(weights, (K, C, window[0], window[1]), scratch, zero)
             some, source, target = samples_of(0, count, sizes, images, results)
-            sum_samples(0, some, window, source, weights, target, room, zero)
+            sum_samples(0, some, window, source, (scratch, bias[0], bias[1], bias[2]), target, room, zero)
+        if count < sizes[0]:
+            some, source, target = samples_of(count, sizes[0], sizes, images, results)
+            if window[2] * window[3] > 1 and takes_cell_rows(algorithm & ALGORITHM_BITS, sizes, window, zero) != 0:
+                sum_cell_rows(some, window, source, weights, bias, target, scratch, zero)
+            else:
+                packed_and_summed(algorithm & ALGORITHM_BITS, some, window, source, weights, bias, target, scratch, zero)
 
 
 @compiled
@@ -126,7 +136,8 @@ def dtheta_bytes(sizes, window, algorithm, zero):
     """The scratch of `theta_groups`."""
     if is_depthwise(sizes, window):
         return depthwise_theta_bytes(sizes, window, zero)
-    return theta_bytes(sizes, window, algorithm, zero)
+    met, _, _ = cropped(sizes, window)
+    return theta_bytes(sizes, met, algorithm, zero) + cropped_bytes(sizes, window, met, zero)
 
 
 @compiled
@@ -136,11 +147,19 @@ def theta_groups(sizes, window, groups, algorithm, a, dz, dtheta, scratch, zero)
     if is_depthwise(sizes, window):
         depthwise_theta(groups, sizes, window, a, dz, (dtheta[0], dtheta[1]), scratch, zero)
         return
+    met, top, left = cropped(sizes, window)
+    room = cropped_bytes(sizes, window, met, zero)
     for g in range(groups):
         source, step_n, step_k, _, _ = group_of(dz, g * K, True)
         results = (dtheta[0] + g * K * dtheta[1], dtheta[1])
         images, gradients = group_of(a, g * C, True), (source, step_n, step_k)
-        theta_summed(algorithm, sizes, window, images, gradients, results, scratch, zero)
+        if room == 0:
+            theta_summed(algorithm, sizes, met, images, gradients, results, scratch, zero)
+        else:
+            part = (scratch, C * met[0] * met[1] * element_size(zero))
+            theta_summed(algorithm, sizes, met, images, gradients, part, scratch + room, zero)
+            taps = (met[0], met[1], top, left)
+            put_window(sizes, window, taps, scratch, gradients, results, scratch + room - LINE, zero)
 
 
 @compiled
@@ -148,7 +167,7 @@ def da_bytes(sizes, window, algorithm, zero):
     """The scratch of `image_groups`."""
     if is_depthwise(sizes, window):
         return max(depthwise_image_bytes(sizes, window, zero), channels_bytes(1, sizes, window, zero))
-    return image_bytes(algorithm, sizes, window, zero)
+    return image_bytes(algorithm, sizes, cropped(sizes, window)[0], zero)
 
 
 @compiled
@@ -162,6 +181,8 @@ def image_groups(sizes, window, groups, algorithm, dz, theta, da, scratch, zero)
         else:
             depthwise_image(groups, sizes, window, dz, weights, da, scratch, zero)
         return
+    window, top, left = cropped(sizes, window)
+    theta = (theta[0] + top * theta[3] + left * theta[4], theta[1], theta[2], theta[3], theta[4])
     for g in range(groups):
         gradients, results = group_of(dz, g * K, True), group_of(da, g * C, True)
         image_gradient(algorithm, sizes, window, gradients, group_of(theta, g * K, False), results, scratch, zero)
@@ -227,7 +248,7 @@ def conv2d_dz_to_dtheta(
     gradients, target, K_g = contiguous(dz), contiguous(dtheta), K // groups
     sizes = (m, C, K_g, a.shape[2], a.shape[3], H_out, W_out)
     window = (f_h, f_w, S[0], S[1], P[0], P[1], D[0], D[1])
-    known = algorithm if is_depthwise(sizes, window) else with_way(algorithm, sizes, window, zero)
+    known = algorithm if is_depthwise(sizes, window) else with_way(algorithm, sizes, cropped(sizes, window)[0], zero)
     scratch = empty(dtheta_bytes(sizes, window, known, zero) // a.itemsize + 1, zero)
     given, results = place_of(gradients), place_of(target)
     theta_groups(sizes, window, groups, known, place_of(a), given, results, address(scratch), zero)

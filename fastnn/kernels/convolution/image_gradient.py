@@ -6,19 +6,21 @@ of dz with the taps in reverse, stride 1 and dilation n D / S; nothing is multip
 would copy more than it computes with, scatter.py takes its place, and where samples are many, sample_lanes.py (choices.py).
 """
 
-from fastnn.constants import ALGORITHM_BITS, DIRECT, GATHERED, IDENTITY, SCATTERED
+from fastnn.constants import ALGORITHM_BITS, DIRECT, GATHERED, IDENTITY, SCATTERED, WINOGRAD
 from fastnn.kernels.arrays.memory import element_size, write
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, scatters, takes_apart
-from fastnn.kernels.convolution.windows import samples_of, windows_bytes, windows_summed
+from fastnn.kernels.convolution.windows import packed_and_summed, samples_of, windows_bytes
 from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.registers.tiles import store, tile
 from fastnn.kernels.sums.cell_rows_back import apart_bytes, are_apart, spread_cell_rows
+from fastnn.kernels.sums.few_products import are_products, can_be_products, image_by_products, is_plain, products_bytes
 from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
 from fastnn.kernels.sums.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.sums.scatter import scatter, scatter_bytes
+from fastnn.kernels.sums.spreading import are_spread, put_spread, samples_together, spread_bytes
 from fastnn.kernels.sums.weights import pack_weights, packed_weights
 from fastnn.kernels.winograd.winograd import winograd, winograd_bytes
 from fastnn.kernels.winograd.winograd_choices import can_be, takes
@@ -49,6 +51,14 @@ def image_bytes(algorithm: int, sizes: Sizes, window: Window, zero: float) -> in
         most = max(most, apart_bytes(sizes, window, zero))
     if may_take_samples(1, algorithm, sizes, window, zero) != 0:
         most = max(most, all_weights + samples_bytes(1, sizes, window, zero))
+    if window[0] * window[1] == 1 and window[3] == 2:
+        m, C, K, _, _, H_out, W_out = sizes
+        dense = (m, K, C, H_out, W_out, H_out, W_out)
+        weights = packed_weights(C, K, zero) * element_size(zero)
+        sums = windows_bytes(dense, (1, 1, 1, 1, 0, 0, 1, 1), algorithm, zero)
+        most = max(most, spread_bytes(sizes, zero) + weights + sums + 2 * LINE)
+    if can_be_products(sizes, window, zero):
+        most = max(most, products_bytes(sizes, window, zero))
     return most + LINE
 
 
@@ -66,6 +76,9 @@ def image_gradient(
         sizes, dz, da = samples_of(count, sizes[0], sizes, dz, da)
         if sizes[0] == 0:
             return
+    if algorithm & ALGORITHM_BITS != WINOGRAD and are_products(sizes, window, zero) and is_plain(theta, window, zero):
+        image_by_products(sizes, window, dz, theta, da, scratch, zero)
+        return
     can_be_apart = are_apart(sizes, window) and _is_whole(window, theta, da, zero)
     if can_be_apart and takes_apart(algorithm & ALGORITHM_BITS, sizes, window, zero) != 0:
         if not _is_covered(sizes, window):
@@ -73,10 +86,11 @@ def image_gradient(
         spread_cell_rows(sizes, window, dz, theta, da, scratch, zero)
         return
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
-    if phases_h < S_h or phases_w < S_w:
-        _clear(sizes, da, zero)
+    clears = phases_h < S_h or phases_w < S_w
     known, algorithm = algorithm & (GATHERED | SCATTERED), algorithm & ALGORITHM_BITS
     if known == SCATTERED or (known == 0 and scatters(algorithm, sizes, window, zero) != 0):
+        if clears:
+            _clear(sizes, da, zero)
         scatter(sizes, window, dz, theta, da, scratch, zero)
         return
     if known == 0 and f_h == 3 and S_h == 2:  # of others it is noted that they cannot be tiled
@@ -84,8 +98,36 @@ def image_gradient(
         if first == behind:
             return
         sizes, dz, da = samples_of(first, behind, sizes, dz, da)
+    if are_spread(sizes, window, dz, da, zero):
+        _spread(algorithm, sizes, window, dz, theta, da, scratch, zero)
+        return
+    if clears:
+        _clear(sizes, da, zero)
+    _gather(algorithm, sizes, window, dz, theta, da, scratch, zero)
+
+
+@tiled
+def _spread(
+    algorithm: int, sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float
+) -> None:
+    """Windows of one cell: sums as with stride 1, and then between zeros."""
+    m, C, K, _, _, H_out, W_out = sizes
+    size, together, sums = element_size(zero), samples_together(sizes, zero), -(-scratch // LINE) * LINE
+    room = -(-(sums + spread_bytes(sizes, zero)) // LINE) * LINE
+    near = (sums, C * H_out * W_out * size, H_out * W_out * size, W_out * size, size)
+    for n in range(0, m, together):
+        some, source, target = samples_of(n, min(m, n + together), sizes, dz, da)
+        dense = (some[0], C, K, H_out, W_out, H_out, W_out)
+        _gather(algorithm, dense, (1, 1, 1, 1, 0, 0, 1, 1), source, theta, near, room, zero)
+        put_spread(some, window[2], sums, target, zero)
+
+
+@compiled
+def _gather(algorithm, sizes, window, dz, theta, da, scratch, zero):
+    """Plane by plane."""
+    f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
+    phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     write(zero, scratch)
-    weights = scratch + LINE
     for q_h in range(phases_h):
         for q_w in range(phases_w):
             turned, taps, i, j = plane_of(q_h, q_w, sizes, window)
@@ -94,10 +136,8 @@ def image_gradient(
             r, s = q_h + (taps[0] - 1) * phases_h, q_w + (taps[1] - 1) * phases_w
             corner = theta[0] + r * theta[3] + s * theta[4]
             backwards = (corner, theta[2], theta[1], -phases_h * theta[3], -phases_w * theta[4])
-            pack_weights(backwards, (turned[2], turned[1], taps[0], taps[1]), weights, zero)
-            room = weights + packed_weights(turned[2], turned[1] * taps[0] * taps[1], zero) * element_size(zero)
             out = (da[0] + i * da[3] + j * da[4], da[1], da[2], S_h * da[3], S_w * da[4])
-            windows_summed(algorithm, turned, taps, dz, (weights, scratch, 0, IDENTITY), out, room, zero)
+            packed_and_summed(algorithm, turned, taps, dz, backwards, (scratch, 0, IDENTITY), out, scratch + LINE, zero)
 
 
 @compiled

@@ -31,7 +31,7 @@ from fastnn.kernels.products.packing import pack_panels
 from fastnn.kernels.registers.forms import form, full_rows, half_rows, lanes, rows_of, tall_form, zero_of, zeros
 from fastnn.kernels.registers.simd import LINE, VECTORS
 from fastnn.kernels.registers.tiles import added, load, rank_one_at, store
-from fastnn.kernels.sums.padded import copied_part
+from fastnn.kernels.sums.padded import copied_part, is_padded
 from fastnn.kernels.sums.planes import evenly
 from fastnn.kernels.sums.theta_rows import columns_of
 
@@ -75,7 +75,7 @@ def layout(scratch, sizes, window, zero):
     table = cells + _together(taps, zero) * 8
     lines = table + 16 * taps
     copy, behind = -(-(lines + 8 * VECTORS * lanes(zero)) // LINE) * LINE, 0
-    if window[4] != 0 or window[5] != 0:
+    if is_padded(sizes, window):
         samples, _, step_c, _ = copied_part(sizes, window, zero)
         behind = samples * C * step_c
     return panels, bias, sums, cells, table, copy, copy + behind, lines

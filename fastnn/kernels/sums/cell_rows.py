@@ -17,7 +17,7 @@ from fastnn.kernels.registers.shuffles import transposed
 from fastnn.kernels.registers.simd import LINE, VECTORS
 from fastnn.kernels.registers.tiles import load, store, tile
 from fastnn.kernels.sums.cell_panels import layout, note_runs, pack, product_cycles, sum_part
-from fastnn.kernels.sums.padded import clear, copied_part, copy_padded
+from fastnn.kernels.sums.padded import clear, copied_part, copy_padded, is_padded
 from fastnn.kernels.sums.planes import Images, Sizes, Window
 
 Bias = tuple[int, int, int]
@@ -36,7 +36,7 @@ def cell_rows_cycles(sizes, window, zero):
     """A sample's time."""
     _, C, K, H, W, H_out, W_out = sizes
     cells, width = H_out * W_out, lanes(zero)
-    copied = COPY_CYCLES * C * H * -(-W // width) if window[4] != 0 or window[5] != 0 else 0
+    copied = COPY_CYCLES * C * H * -(-W // width) if is_padded(sizes, window) else 0
     turned = TURN_CYCLES * -(-K // width) * -(-cells // width) * width
     return cells * product_cycles(K, C * window[0] * window[1], zero) + turned + copied
 
@@ -55,7 +55,7 @@ def sum_cell_rows(
     m, C, K, H, W, H_out, W_out = sizes
     size, room = element_size(zero), layout(scratch, sizes, window, zero)
     samples, rows, step_c, step_h = copied_part(sizes, window, zero)
-    source, copies = (room[5], C * step_c, step_c, step_h, size), window[4] != 0 or window[5] != 0
+    source, copies = (room[5], C * step_c, step_c, step_h, size), is_padded(sizes, window)
     if copies:
         clear(room[5], room[6], zero)
     else:

@@ -51,7 +51,7 @@ from fastnn.kernels.sums.planes import (
     tap_offsets,
 )
 from fastnn.kernels.sums.results import deliver
-from fastnn.kernels.sums.weights import LOW, are_wide
+from fastnn.kernels.sums.weights import LOW, are_wide, rest_of
 
 Weights = tuple[int, int, int, int]
 Packed = tuple[int, int, int]
@@ -106,16 +106,20 @@ def _layout(scratch, part, zero):
 
 
 @tiled
-def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float) -> None:
-    """All samples of one group."""
+def correlate(
+    later: int, sizes: Sizes, window: Window, image: Images, weights: Weights, out: Images, scratch: int, zero: float
+) -> None:
+    """All samples of one group; if `later` is not 0, added to what `out` has: the sums of channels before these."""
     m, C, K, H, W, H_out, W_out = sizes
-    size, cells = element_size(zero), window[0] * window[1]
+    size, cells, rest = element_size(zero), window[0] * window[1], rest_of(K, zero)
+    most = K - rest
     part = _parts(sizes, window, zero)
     room = _layout(scratch, part, zero)
     planes = room[0]
     part = in_place(part, sizes, window, image, size)
     samples, channels, rows = part[0], part[1], part[2]
-    noted, sweep = 0, _sweep((samples, channels, K, H, W, rows, W_out), window, zero)
+    noted, sweep = 0, _sweep((samples, channels, most, H, W, rows, W_out), window, zero)
+    fewer = _sweep((samples, channels, rest, H, W, rows, W_out), window, zero)
     for n in range(0, m, samples):
         if samples > m - n:  # fewer samples side by side: their rows are closer together
             samples, noted = m - n, 0
@@ -136,23 +140,43 @@ def correlate(sizes: Sizes, window: Window, image: Images, weights: Weights, out
                 taps, edges = some[1] * cells, _edges(some, window, i, zero)
                 for t in range(0, max(taps, 1), BLOCK):
                     packed = (weights[0] + (c * cells + t) * full_rows(zero) * size, weights[1], weights[2])
-                    block = (min(BLOCK, taps - t), C * cells, 1 if c + t > 0 else 0, edges, sweep, some[0] * some[5] * W_out)
+                    block = (
+                        min(BLOCK, taps - t),
+                        C * cells,
+                        1 if later + c + t > 0 else 0,
+                        edges,
+                        sweep,
+                        some[0] * some[5] * W_out,
+                    )
                     where = (planes, room[2] + 8 * t, room[1])
-                    if K == 1:
-                        _cells_of_one(some, packed, target, where, block, zero)
-                    elif K <= LOW:
-                        _cells_of_few(some, packed, target, where, block, zero)
-                    elif half_rows(zero) >= K:
-                        _cells_of_half(some, packed, target, where, block, zero)
-                    elif are_wide(K, zero):
-                        _cells_of_wide(some, packed, target, where, block, zero)
-                    elif is_alone(block[5], zero):
-                        _cells_and_last(some, packed, target, where, block, zero)
-                    else:
-                        _cells_of_full(some, packed, target, where, block, zero)
+                    _cells_of_rows((some[0], some[1], most, H, W, some[5], W_out), packed, target, where, block, zero)
+                    if rest > 0:
+                        few = (some[0], some[1], rest, H, W, some[5], W_out)
+                        below = (packed[0] + most * block[1] * size, packed[1] + most * packed[2], packed[2])
+                        beside = (target[0] + most * target[2], target[1], target[2], target[3], target[4])
+                        behind = (block[0], block[1], block[2], edges, fewer, block[5])
+                        _cells_of_rows(few, below, beside, where, behind, zero)
             if weights[3] != IDENTITY:  # rows of `out` are contiguous then; its cells are in the cache still
                 counts = (samples, K, min(rows, H_out - i) * W_out)
                 activate_planes(weights[3], target[0], (out[1], out[2]), counts, zero)
+
+
+@compiled
+def _cells_of_rows(sizes, weights, out, room, block, zero):
+    """By the tile that so many rows k fill best."""
+    K = sizes[2]
+    if K == 1:
+        _cells_of_one(sizes, weights, out, room, block, zero)
+    elif K <= LOW:
+        _cells_of_few(sizes, weights, out, room, block, zero)
+    elif half_rows(zero) >= K:
+        _cells_of_half(sizes, weights, out, room, block, zero)
+    elif are_wide(K, zero):
+        _cells_of_wide(sizes, weights, out, room, block, zero)
+    elif is_alone(block[5], zero):
+        _cells_and_last(sizes, weights, out, room, block, zero)
+    else:
+        _cells_of_full(sizes, weights, out, room, block, zero)
 
 
 # Each tile by itself, so that a network has only those compiled that it runs.

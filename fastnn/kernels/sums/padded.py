@@ -9,6 +9,15 @@ from fastnn.kernels.sums.planes import PLANE_BYTES, line_apart
 
 
 @compiled
+def is_padded(sizes, window):
+    """Whether windows meet padding, behind the image alone, too: one without taps that only meet padding (cropping.py) may."""
+    _, _, _, H, W, H_out, W_out = sizes
+    f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
+    beyond = (H_out - 1) * S_h + (f_h - 1) * D_h >= H or (W_out - 1) * S_w + (f_w - 1) * D_w >= W
+    return beyond or P_h != 0 or P_w != 0
+
+
+@compiled
 def copied_part(sizes, window, zero):
     """Samples and output rows that are copied at a time: PLANE_BYTES, or one row; and the steps of a channel and a row."""
     m, C, _, _, _, H_out, W_out = sizes

@@ -24,12 +24,32 @@ def are_wide(K, zero):
 
 
 @compiled
-def rows_of_time(K, zero):
-    """The time of K rows, in rows of a full tile. A single one takes that of two: each product waits for a load."""
+def _time(K, zero):
+    """The time of K rows by one kind of tile, in rows of a full one. One takes that of two: products wait for loads."""
     few, half, full = (2 if K == 1 else LOW), half_rows(zero), full_rows(zero)
     if are_wide(K, zero):
         full = wide_rows(zero)
     return few if K <= LOW else half if half >= K else -(-K // full) * full
+
+
+@compiled
+def rest_of(K, zero):
+    """Of K rows those behind the last whole tile, if a lower tile of their own saves a sixteenth; else 0.
+
+    Ten rows took the time of 16: 10.6 ms forward from 512 channels of 128 images of 7 x 7 cells, where 11 need 8.0.
+    """
+    full = full_rows(zero)
+    rest = K % full
+    if full >= K or rest == 0 or rest > half_rows(zero):
+        return 0
+    return rest if (full - _time(rest, zero)) * 16 > K else 0
+
+
+@compiled
+def rows_of_time(K, zero):
+    """The time of K rows, in rows of a full tile."""
+    rest = rest_of(K, zero)
+    return _time(K - rest, zero) + (_time(rest, zero) if rest > 0 else 0)
 
 
 @tiled
