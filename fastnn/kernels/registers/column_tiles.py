@@ -7,6 +7,10 @@ The contract is that of tiles.py. The tile of `add_windows` and `add_columns` ha
                                         bytes, a_y the vector at a + y row_step, loaded once
     add_columns(t, weights, a, row_step)
                                         the same, elementwise: w_r the rows of a tile
+    add_apart(t, weights, a, row_step, tap_step)
+                                        t_i + sum_r w_r a_ir, elementwise: a_ir the vector at a + i row_step + r tap_step
+    add_scaled(t, w, a, row_step, column_step)
+                                        t_rv + w a_rv, elementwise: w one vector, a_rv at a + r row_step + v column_step
     add_masked(t, a, row_step, places, offset, masks)
                                         t_rv + a_r b_v, elementwise, as `products` in tiles.py; b_v is 0 in lanes whose bits
                                         are 0 in the v-th int64 at masks
@@ -59,6 +63,38 @@ def add_columns(typing_context, t, weights, a, row_step):
         return _add(Code(builder, t), value, column, a, row_step)
 
     return t(t, weights, types.int64, types.int64), generate
+
+
+@intrinsic
+def add_apart(typing_context, t, weights, a, row_step, tap_step):
+    def generate(context, builder, signature, args):
+        value, weights, a, row_step, tap_step = args
+        code = Code(builder, t)
+        for r in range(signature.args[1].rows):
+            column, first = builder.extract_value(weights, r), builder.add(a, builder.mul(tap_step, integer(r)))
+            for i in range(t.rows):
+                met = code.load(builder.add(first, builder.mul(row_step, integer(i))), 0)
+                value = code.add_product(value, i, column, met)
+        return value
+
+    i64 = types.int64
+    return t(t, weights, i64, i64, i64), generate
+
+
+@intrinsic
+def add_scaled(typing_context, t, w, a, row_step, column_step):
+    def generate(context, builder, signature, args):
+        value, w, a, row_step, column_step = args
+        code, factor = Code(builder, Tile(t.dtype, 1, 1)), builder.extract_value(w, 0)
+        for r in range(t.rows):
+            first = builder.add(a, builder.mul(row_step, integer(r)))
+            for v in range(t.vectors):
+                met = code.load(builder.add(first, builder.mul(column_step, integer(v))), 0)
+                value = code.add_product(value, r * t.vectors + v, factor, met)
+        return value
+
+    i64 = types.int64
+    return t(t, w, i64, i64, i64), generate
 
 
 @intrinsic
