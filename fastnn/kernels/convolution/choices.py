@@ -12,6 +12,7 @@ from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.products.dots import BLOCK
 from fastnn.kernels.registers.forms import full_rows, half_rows, lanes, wide_rows
 from fastnn.kernels.sums.channel_lanes import FEW, ROWS, Theta, channels_bytes
+from fastnn.kernels.sums.channel_theta import channel_theta_bytes
 from fastnn.kernels.sums.cycles import correlate_cycles, gather_cycles, inside
 from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
 from fastnn.kernels.sums.sample_lanes import least_bytes
@@ -232,3 +233,12 @@ def takes_channels(
                 direct += _depthwise_cycles(met, taps, zero)
                 columns += _column_cycles(met, taps)
     return 1 if -(-channels // lanes(zero)) * columns < CHANNELS_MARGIN * channels * direct else 0
+
+
+@tiled
+def takes_channel_theta(channels: int, sizes: Sizes, window: Window, image: Images, zero: float) -> int:
+    """Whether `channel_theta` takes these."""
+    size = element_size(zero)
+    if image[4] != size or image[3] != sizes[4] * size:
+        return 0
+    return 1 if channel_theta_bytes(sizes, window, zero) > 0 else 0

@@ -7,15 +7,16 @@ A grid is what one array has of a band:
     address of row 0, though it may lie before the band; the step from one row to the next; how many cells a row has
 """
 
-from fastnn.kernels.arrays.memory import element_size
+from fastnn.kernels.arrays.memory import element_size, read, write
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.registers.tiles import store, tile
 from fastnn.kernels.sums.planes import evenly
-from fastnn.kernels.sums.sample_turns import deliver, fill
+from fastnn.kernels.sums.sample_turns import STAGED, copy_lines, from_lanes, in_one_set, into_lanes, stage_step
 
 BAND_BYTES = 256 * 1024  # of a band: it stays in the second-level cache, and rows that two bands meet are turned twice
 MOST_BYTES = 512 * 1024  # of a band that has the least rows
+ALONE = 2  # cells of a square that are taken one by one
 
 
 @compiled
@@ -37,17 +38,69 @@ def band_rows(rows, least, fixed, each):
 def turn_in(rows, H, source, some, grid, stage, zero):
     """Rows -> lanes: source is the address of a channel's row 0 and the step to the next's. Those beside the image are 0."""
     (first, behind), (cells, line, W) = rows, grid
-    step = lanes(zero) * element_size(zero)
     begin, end = min(max(first, 0), H), max(min(behind, H), 0)
     _clear(first, min(behind, begin), grid, zero)
     _clear(max(end, first), behind, grid, zero)
-    turns = (cells, 0, 0, stage, 0), (step, line, 0, 0), (H, 0, 0)
-    shape, place = (1, 1, 1, H, W), (source[0], source[1], 0)
-    if line == W * step:
-        fill((begin, end), place, some, shape, turns, zero)
-    else:
-        for i in range(begin, end):
-            fill((i, i + 1), place, some, shape, turns, zero)
+    size, (staged, together, length) = element_size(zero), _runs(begin, end, source[1], grid, zero)
+    for i in range(begin, end, together):
+        place, target, count = (source[0] + i * W * size, source[1]), cells + i * line, min(together, end - i) * W
+        if staged:
+            copied = stage, stage_step(zero)
+            copy_lines((some, 1, count), (place[0], place[1], 0), (copied[0], copied[1], 0), zero)
+            place = copied
+        for x in range(0, count, length):
+            _line_in(place, some, target, min(length, count - x), zero)
+            place, target = (place[0] + length * size, place[1]), target + line
+
+
+@compiled
+def turn_out(rows, grid, some, target, stage, zero):
+    """Lanes -> rows: target is the address of a channel's row 0 and the step to the next's."""
+    (begin, end), (cells, line, W) = rows, grid
+    size, (staged, together, length) = element_size(zero), _runs(begin, end, target[1], grid, zero)
+    for i in range(begin, end, together):
+        place, source = (target[0] + i * W * size, target[1]), cells + i * line
+        there, count = (stage, stage_step(zero)) if staged else place, min(together, end - i) * W
+        for x in range(0, count, length):
+            _line_out(source, (there[0] + x * size, there[1]), some, min(length, count - x), zero)
+            source += line
+        if staged:
+            copy_lines((some, 1, count), (stage, stage_step(zero), 0), (place[0], place[1], 0), zero)
+
+
+@compiled
+def _runs(begin, end, apart, grid, zero):
+    """Whether lines of cells so many bytes apart are staged; rows that are turned at a time; and cells of a run of them."""
+    _, line, W = grid
+    staged, together, length = in_one_set(apart) and W <= STAGED, end - begin, W
+    if staged:
+        together = STAGED // W
+    if line == W * lanes(zero) * element_size(zero):
+        length *= min(together, end - begin)
+    return staged, max(1, together), length
+
+
+@compiled
+def _line_in(place, some, target, count, zero):
+    """A run of cells. A square with few is nearly empty: 7 x 7 cells are three squares and one cell."""
+    size, alone = element_size(zero), count % lanes(zero)
+    step = lanes(zero) * size
+    alone = alone if alone <= ALONE else 0
+    into_lanes(place, some - 1, target, step, count - alone, zero)
+    for x in range(count - alone, count):
+        for k in range(some):
+            write(read(zero, place[0] + k * place[1] + x * size), target + x * step + k * size)
+
+
+@compiled
+def _line_out(source, target, some, count, zero):
+    size, alone = element_size(zero), count % lanes(zero)
+    step = lanes(zero) * size
+    alone = alone if alone <= ALONE else 0
+    from_lanes(source, step, target, some - 1, count - alone, zero)
+    for x in range(count - alone, count):
+        for k in range(some):
+            write(read(zero, source + x * step + k * size), target[0] + k * target[1] + x * size)
 
 
 @compiled
@@ -56,18 +109,3 @@ def _clear(first, behind, grid, zero):
     for i in range(first, behind):
         for j in range(grid[2]):
             store(tile(zero, 1, 1), grid[0] + i * grid[1] + j * step, 0, 0, None)
-
-
-@compiled
-def turn_out(rows, grid, some, target, stage, zero):
-    """Lanes -> rows: target is the address of a channel's row 0 and the step to the next's."""
-    (first, behind), (cells, line, W) = rows, grid
-    size = element_size(zero)
-    step = lanes(zero) * size
-    if line == W * step:
-        turns = (0, cells + first * line, 0, stage, 0), (0, 0, step, 0), (0, 0, 0)
-        deliver((some, 1, (behind - first) * W), (target[0] + first * W * size, target[1], 0), turns, zero)
-    else:
-        for i in range(first, behind):
-            turns = (0, cells + i * line, 0, stage, 0), (0, 0, step, 0), (0, 0, 0)
-            deliver((some, 1, W), (target[0] + i * W * size, target[1], 0), turns, zero)
