@@ -5,11 +5,11 @@ vectors (channel_bands.py), and a register tile has the sums of some taps, each 
 above and below the image are zeros; of columns beside it a tap is left out.
 
 Tuples as in planes.py and channel_bands.py. Of scratch,
-    room     addresses of the sums, the image's cells, dz's, and the stage; the address behind all of it
+    room     addresses of the sums, the image's cells, dz's, the stage, and notes (`_note_runs`); the address behind them
     plan     rows of dz of a band, and how many of the image these meet at most
 """
 
-from fastnn.kernels.arrays.memory import element_size
+from fastnn.kernels.arrays.memory import element_size, read_integers, write_integer
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.registers.column_tiles import add_scaled
@@ -24,7 +24,8 @@ from fastnn.kernels.sums.sample_turns import from_lanes, stage_step
 Pair = tuple[int, int]
 Triple = tuple[int, int, int]
 
-TAPS = 3  # rows and columns of a tile of sums; what is left over goes one by one
+TAPS = 3  # rows and columns of a tile of sums; rows that are left over go one by one
+FACTS = 5  # that are noted of a tile
 NEAR = 256  # products of a sum at most, and of a row more: a band's are added up from zero
 
 
@@ -43,13 +44,14 @@ def _room(scratch, plan, sizes, window, zero):
     cells = sums + window[0] * window[1] * lanes(zero) * element_size(zero)
     dz = cells + plan[1] * row_step(sizes[4], zero)
     stage = dz + plan[0] * row_step(sizes[6], zero)
-    return sums, cells, dz, stage, stage + lanes(zero) * stage_step(zero)
+    notes = stage + lanes(zero) * stage_step(zero)
+    return sums, cells, dz, stage, notes, notes + 8 * FACTS * (2 * TAPS + 1) * window[0] * window[1]
 
 
 @tiled
 def channel_theta_bytes(sizes: Sizes, window: Window, zero: float) -> int:
     """The scratch of `channel_theta`; 0 where it would be more than MOST_BYTES, and depthwise_theta.py has to do."""
-    count = _room(0, _plan(sizes, window, zero), sizes, window, zero)[4] + LINE
+    count = _room(0, _plan(sizes, window, zero), sizes, window, zero)[5] + LINE
     return count if count <= MOST_BYTES else 0
 
 
@@ -63,7 +65,7 @@ def channel_theta(
     (m, _, _, H, W, H_out, W_out), (f_h, f_w, S_h, _, P_h, _, _, _) = sizes, window
     width, plan = lanes(zero), _plan(sizes, window, zero)
     step, room = width * element_size(zero), _room(scratch, plan, sizes, window, zero)
-    line, dz_line = row_step(W, zero), row_step(W_out, zero)
+    line, dz_line, runs = row_step(W, zero), row_step(W_out, zero), _note_runs(sizes, window, room, zero)
     for c in range(0, channels, width):
         some = min(width, channels - c)
         for place in range(room[0], room[1], step):
@@ -75,65 +77,85 @@ def channel_theta(
                 met = top, top + plan[1] - (plan[0] - (behind - i)) * S_h
                 turn_in(met, H, (image[0] + n * image[1] + c * image[2], image[2]), some, cells, room[3], zero)
                 turn_in((i, behind), H_out, (dz[0] + n * dz[1] + c * dz[2], dz[2]), some, gradients, room[3], zero)
-                _add_taps(behind - i, sizes, window, (room[0], room[1], room[2]), zero)
+                _add_runs(behind - i, runs, sizes, window, room[4], zero)
         from_lanes(room[0], step, (out[0] + c * out[1], out[1]), some - 1, f_h * f_w, zero)
     if may_miss(channels, sizes, window, out, zero):
         add_beside(channels, sizes, window, dz, out, zero)
 
 
 @compiled
-def _add_taps(rows, sizes, window, room, zero):
-    """All taps of a band: rows of them and columns, TAPS at a time or one by one."""
-    r = 0
-    while r < window[0]:
-        tall = TAPS if r + TAPS <= window[0] else 1
-        s = 0
-        while s < window[1]:
-            wide, done = TAPS if s + TAPS <= window[1] else 1, (0, 0)
-            if wide == TAPS:
-                done = _columns(s, TAPS, sizes, window)
-                _add_some(tall, TAPS, (r, s), rows, done, sizes, window, room, zero)
-            for x in range(s, s + wide):
-                first, behind = _columns(x, 1, sizes, window)
-                if done[0] >= done[1]:
-                    _add_some(tall, 1, (r, x), rows, (first, behind), sizes, window, room, zero)
-                else:
-                    _add_some(tall, 1, (r, x), rows, (first, done[0]), sizes, window, room, zero)
-                    _add_some(tall, 1, (r, x), rows, (done[1], behind), sizes, window, room, zero)
+def _note_runs(sizes, window, room, zero):
+    """The tiles that a band is summed with: of TAPS rows and columns of taps, or what is left of them, and of a run of output
+    columns at which the same of these meet cells of the image. Returns how many there are. (To work this out for each image
+    took as long as a third of its sums, of 7 x 7 cells.)
+    """
+    f_h, f_w, _, _, _, _, _, _ = window
+    number, r = 0, 0
+    while r < f_h:
+        tall, s = TAPS if r + TAPS <= f_h else 1, 0
+        while s < f_w:
+            wide, j = min(TAPS, f_w - s), 0
+            while j < sizes[6]:
+                first, behind, end = _met_at(j, s, s + wide, sizes, window)
+                if first < behind:
+                    _note(number, (tall, behind - first), (r, first), (j, end), sizes, window, room, zero)
+                    number += 1
+                j = end
             s += wide
         r += tall
+    return number
 
 
 @compiled
-def _columns(s, count, sizes, window):
-    """The output columns at which so many columns of taps from the s-th on meet cells of the image."""
-    first, _ = reached(sizes[4], sizes[6], s * window[7] - window[5], window[3])
-    _, behind = reached(sizes[4], sizes[6], (s + count - 1) * window[7] - window[5], window[3])
-    return first, behind
+def _met_at(j, begin, end, sizes, window):
+    """Of some columns of taps, which meet cells of the image at output column j, and up to which column it is just these."""
+    first, behind, until = end, end, sizes[6]
+    for s in range(begin, end):
+        low, high = reached(sizes[4], sizes[6], s * window[7] - window[5], window[3])
+        if low <= j < high:
+            first, behind = min(first, s), s + 1
+        if low > j:
+            until = min(until, low)
+        elif high > j:
+            until = min(until, high)
+    return first, behind, until
 
 
 @compiled
-def _add_some(tall, wide, tap, rows, columns, sizes, window, room, zero):
-    """A tile of taps over some columns of a band: along its rows, or where these are few, along the columns."""
-    (first, behind), (_, f_w, S_h, S_w, _, P_w, D_h, D_w) = columns, window
-    if first >= behind:
-        return
-    step = lanes(zero) * element_size(zero)
-    line, dz_line = row_step(sizes[4], zero), row_step(sizes[6], zero)
-    cells = room[1] + tap[0] * D_h * line + (first * S_w + tap[1] * D_w - P_w) * step
-    places = room[0] + (tap[0] * f_w + tap[1]) * step, cells, room[2] + first * step
+def _note(number, shape, tap, columns, sizes, window, room, zero):
+    (_, f_w, _, S_w, _, P_w, D_h, D_w), (first, behind) = window, columns
+    step, place = lanes(zero) * element_size(zero), room[4] + 8 * FACTS * number
+    line = tap[0] * D_h * row_step(sizes[4], zero)
+    write_integer(shape[0] * 4 + shape[1], place)
+    write_integer(room[0] + (tap[0] * f_w + tap[1]) * step, place + 8)
+    write_integer(room[1] + line + (first * S_w + tap[1] * D_w - P_w) * step, place + 16)
+    write_integer(room[2] + first * step, place + 24)
+    write_integer(behind - first, place + 32)
+
+
+@compiled
+def _add_runs(rows, count, sizes, window, notes, zero):
+    """All taps of a band."""
+    _, f_w, S_h, S_w, _, _, D_h, D_w = window
+    step, line, dz_line = lanes(zero) * element_size(zero), row_step(sizes[4], zero), row_step(sizes[6], zero)
     steps = f_w * step, D_h * line, D_w * step
-    down, along = (rows, S_h * line, dz_line), (behind - first, S_w * step, step)
-    if along[0] < down[0] // 2:
-        down, along = along, down
-    if tall == TAPS and wide == TAPS:
-        _add_square(places, steps, down, along, zero)
-    elif tall == TAPS:
-        _add_tall(places, steps, down, along, zero)
-    elif wide == TAPS:
-        _add_wide(places, steps, down, along, zero)
-    else:
-        _add_single(places, steps, down, along, zero)
+    for place in range(notes, notes + 8 * FACTS * count, 8 * FACTS):
+        kind, sums, cells, dz, columns = read_integers(place, FACTS)
+        places, down, along = (sums, cells, dz), (rows, S_h * line, dz_line), (columns, S_w * step, step)
+        if columns < rows:
+            down, along = along, down
+        if kind == 4 * TAPS + 3:
+            _add_square(places, steps, down, along, zero)
+        elif kind == 4 * TAPS + 2:
+            _add_two(places, steps, down, along, zero)
+        elif kind == 4 * TAPS + 1:
+            _add_one(places, steps, down, along, zero)
+        elif kind == 4 + 3:
+            _add_row(places, steps, down, along, zero)
+        elif kind == 4 + 2:
+            _add_pair(places, steps, down, along, zero)
+        else:
+            _add_single(places, steps, down, along, zero)
 
 
 # Each tile by itself, so that a network has only those compiled that it runs.
@@ -143,13 +165,23 @@ def _add_square(places: Triple, steps: Triple, down: Triple, along: Triple, zero
 
 
 @tiled
-def _add_tall(places: Triple, steps: Triple, down: Triple, along: Triple, zero: float) -> None:
+def _add_two(places: Triple, steps: Triple, down: Triple, along: Triple, zero: float) -> None:
+    _add_tile(form(zero, TAPS, 2), places, steps, down, along)
+
+
+@tiled
+def _add_one(places: Triple, steps: Triple, down: Triple, along: Triple, zero: float) -> None:
     _add_tile(form(zero, TAPS, 1), places, steps, down, along)
 
 
 @tiled
-def _add_wide(places: Triple, steps: Triple, down: Triple, along: Triple, zero: float) -> None:
+def _add_row(places: Triple, steps: Triple, down: Triple, along: Triple, zero: float) -> None:
     _add_tile(form(zero, 1, TAPS), places, steps, down, along)
+
+
+@tiled
+def _add_pair(places: Triple, steps: Triple, down: Triple, along: Triple, zero: float) -> None:
+    _add_tile(form(zero, 1, 2), places, steps, down, along)
 
 
 @tiled
