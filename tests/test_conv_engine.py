@@ -13,7 +13,7 @@ from numba import njit
 from fastnn import kernels, reference
 from fastnn.constants import AUTO, DIRECT
 from fastnn.kernels.arrays.memory import element_size
-from fastnn.kernels.convolution.choices import takes_channels
+from fastnn.kernels.convolution.channel_choices import takes_channels
 from fastnn.kernels.convolution.image_gradient import image_bytes
 from fastnn.kernels.products.dots import BLOCK
 from fastnn.kernels.sums.channel_lanes import MOST_BYTES, channels_bytes

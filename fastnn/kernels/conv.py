@@ -22,7 +22,7 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
              40 KB in the place of planes, if these are less, and theta in whole tiles of rows
     single channels, depthwise
              COPY_BYTES, and S_w (8 S_h + (f_h - 1) D_h + 1) rows of W' + (f_w - 1) D_w / S_w cells and a vector, and a tile;
-             forward and back to da, where it may be faster to have a channel in each lane (choices.py), at most MOST_BYTES;
+             where it may be faster to have a channel in each lane (channel_choices.py), at most MOST_BYTES; else for
              dtheta NEAR_BYTES or the planes and dz of one band of a channel, if these are more: of R rows of L cells and a
              vector S_h S_w planes, and dz (f_h - 1) D_h + 1 rows more, L being the longer of W' and W / S_w, and R L NEAR
              vectors at most, or one row; SUMS_BYTES or the sums of one channel, of f_w in whole tiles; and masks, 8 for each
@@ -36,16 +36,19 @@ from fastnn.kernels.arrays.layout import address, contiguous, empty, in_use_unti
 from fastnn.kernels.arrays.memory import element_size
 from fastnn.kernels.arrays.overlap import apart
 from fastnn.kernels.compiler.jit import compiled, kernel
-from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, takes_channels
+from fastnn.kernels.convolution.channel_choices import takes_channel_theta, takes_channels
+from fastnn.kernels.convolution.choices import in_lanes, may_take_samples
 from fastnn.kernels.convolution.image_gradient import image_bytes, image_gradient
 from fastnn.kernels.convolution.windows import samples_of, windows_bytes, windows_summed
 from fastnn.kernels.sums.channel_lanes import channels_bytes, sum_channels
+from fastnn.kernels.sums.channel_theta import channel_theta, channel_theta_bytes
 from fastnn.kernels.sums.depthwise import (
     depthwise,
     depthwise_bytes,
     depthwise_image,
     depthwise_image_bytes,
     is_depthwise,
+    is_single,
 )
 from fastnn.kernels.sums.depthwise_theta import depthwise_theta, depthwise_theta_bytes
 from fastnn.kernels.sums.sample_lanes import samples_bytes, sum_samples
@@ -71,7 +74,7 @@ def group_of(place, g, axis_1):
 @compiled
 def forward_bytes(sizes, window, algorithm, zero):
     """The scratch of `forward_groups`: the weights of a group, and what their sums need."""
-    if is_depthwise(sizes, window):
+    if is_single(sizes):
         return max(depthwise_bytes(sizes, window, zero), channels_bytes(0, sizes, window, zero))
     taps = sizes[1] * window[0] * window[1]
     most = windows_bytes(sizes, window, algorithm, zero)
@@ -87,7 +90,7 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
     sizes are (m, C, K, H, W, H', W') with the C and K of a group.
     """
     C, K = sizes[1], sizes[2]
-    if is_depthwise(sizes, window):
+    if is_single(sizes):
         weights = (theta[0], theta[1], theta[3], theta[4])
         if takes_channels(0, groups, sizes, window, a, weights, z, zero) != 0:
             sum_channels(0, groups, sizes, window, a, weights, b, z, scratch, zero)
@@ -111,15 +114,19 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
 @compiled
 def dtheta_bytes(sizes, window, algorithm, zero):
     """The scratch of `theta_groups`."""
+    most = channel_theta_bytes(sizes, window, zero) if is_single(sizes) else 0
     if is_depthwise(sizes, window):
-        return depthwise_theta_bytes(sizes, window, zero)
-    return theta_bytes(sizes, window, algorithm, zero)
+        return max(most, depthwise_theta_bytes(sizes, window, zero))
+    return max(most, theta_bytes(sizes, window, algorithm, zero))
 
 
 @compiled
 def theta_groups(sizes, window, groups, algorithm, a, dz, dtheta, scratch, zero):
     """(17) on places; what belongs to a k of dtheta is contiguous."""
     C, K = sizes[1], sizes[2]
+    if is_single(sizes) and takes_channel_theta(groups, sizes, window, a, zero) != 0:
+        channel_theta(groups, sizes, window, a, dz, (dtheta[0], dtheta[1]), scratch, zero)
+        return
     if is_depthwise(sizes, window):
         depthwise_theta(groups, sizes, window, a, dz, (dtheta[0], dtheta[1]), scratch, zero)
         return
@@ -133,21 +140,22 @@ def theta_groups(sizes, window, groups, algorithm, a, dz, dtheta, scratch, zero)
 @compiled
 def da_bytes(sizes, window, algorithm, zero):
     """The scratch of `image_groups`."""
+    most = channels_bytes(1, sizes, window, zero) if is_single(sizes) else 0
     if is_depthwise(sizes, window):
-        return max(depthwise_image_bytes(sizes, window, zero), channels_bytes(1, sizes, window, zero))
-    return image_bytes(algorithm, sizes, window, zero)
+        return max(most, depthwise_image_bytes(sizes, window, zero))
+    return max(most, image_bytes(algorithm, sizes, window, zero))
 
 
 @compiled
 def image_groups(sizes, window, groups, algorithm, dz, theta, da, scratch, zero):
     """(19) on places."""
     C, K = sizes[1], sizes[2]
+    weights = (theta[0], theta[1], theta[3], theta[4])
+    if is_single(sizes) and takes_channels(1, groups, sizes, window, dz, weights, da, zero) != 0:
+        sum_channels(1, groups, sizes, window, dz, weights, (0, 0, IDENTITY), da, scratch, zero)
+        return
     if is_depthwise(sizes, window):
-        weights = (theta[0], theta[1], theta[3], theta[4])
-        if takes_channels(1, groups, sizes, window, dz, weights, da, zero) != 0:
-            sum_channels(1, groups, sizes, window, dz, weights, (0, 0, IDENTITY), da, scratch, zero)
-        else:
-            depthwise_image(groups, sizes, window, dz, weights, da, scratch, zero)
+        depthwise_image(groups, sizes, window, dz, weights, da, scratch, zero)
         return
     for g in range(groups):
         gradients, results = group_of(dz, g * K, True), group_of(da, g * C, True)

@@ -14,7 +14,7 @@ from fastnn.kernels.registers.tiles import store, tile
 from fastnn.kernels.sums.planes import evenly
 from fastnn.kernels.sums.sample_turns import STAGED, copy_lines, from_lanes, in_one_set, into_lanes, stage_step
 
-BAND_BYTES = 256 * 1024  # of a band: it stays in the second-level cache, and rows that two bands meet are turned twice
+BAND_BYTES = 128 * 1024  # of a band: it stays in the second-level cache, and rows that two bands meet are turned twice
 MOST_BYTES = 512 * 1024  # of a band that has the least rows
 ALONE = 2  # cells of a square that are taken one by one
 
@@ -39,8 +39,8 @@ def turn_in(rows, H, source, some, grid, stage, zero):
     """Rows -> lanes: source is the address of a channel's row 0 and the step to the next's. Those beside the image are 0."""
     (first, behind), (cells, line, W) = rows, grid
     begin, end = min(max(first, 0), H), max(min(behind, H), 0)
-    _clear(first, min(behind, begin), grid, zero)
-    _clear(max(end, first), behind, grid, zero)
+    clear(first, min(behind, begin), grid, zero)
+    clear(max(end, first), behind, grid, zero)
     size, (staged, together, length) = element_size(zero), _runs(begin, end, source[1], grid, zero)
     for i in range(begin, end, together):
         place, target, count = (source[0] + i * W * size, source[1]), cells + i * line, min(together, end - i) * W
@@ -104,7 +104,8 @@ def _line_out(source, target, some, count, zero):
 
 
 @compiled
-def _clear(first, behind, grid, zero):
+def clear(first, behind, grid, zero):
+    """0 for some rows."""
     step = lanes(zero) * element_size(zero)
     for i in range(first, behind):
         for j in range(grid[2]):

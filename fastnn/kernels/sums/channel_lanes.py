@@ -19,7 +19,7 @@ from fastnn.kernels.registers.column_tiles import add_apart, add_columns
 from fastnn.kernels.registers.forms import form, lanes, rows_of, zero_of, zeros
 from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.registers.tiles import load, store
-from fastnn.kernels.sums.channel_bands import MOST_BYTES, band_rows, row_step, turn_in, turn_out
+from fastnn.kernels.sums.channel_bands import MOST_BYTES, band_rows, clear, row_step, turn_in, turn_out
 from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
 from fastnn.kernels.sums.sample_turns import into_lanes, stage_step
 
@@ -126,9 +126,11 @@ def sum_channels(
 
 @compiled
 def _sum_planes(rows, sizes, window, room, cells, grid, zero):
-    """Some rows of da, plane by plane of image_gradient.py."""
+    """Some rows of da, plane by plane of image_gradient.py. Cells that no tap meets get 0."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
     step, phases_h, phases_w = lanes(zero) * element_size(zero), phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
+    if phases_h < S_h or phases_w < S_w:
+        clear(rows[0], rows[1], grid, zero)
     for q_h in range(phases_h):
         for q_w in range(phases_w):
             turned, taps, i, j = plane_of(q_h, q_w, sizes, window)

@@ -85,9 +85,9 @@ def channel_theta(
 
 @compiled
 def _note_runs(sizes, window, room, zero):
-    """The tiles that a band is summed with: of TAPS rows and columns of taps, or what is left of them, and of a run of output
-    columns at which the same of these meet cells of the image. Returns how many there are. (To work this out for each image
-    took as long as a third of its sums, of 7 x 7 cells.)
+    """The tiles that a band is summed with: of TAPS rows and columns of taps, or what is left of them, and of a run of
+    output columns at which the same of these meet cells of the image. Returns how many there are. (To work this out for
+    each image took as long as a third of its sums, of 7 x 7 cells.)
     """
     f_h, f_w, _, _, _, _, _, _ = window
     number, r = 0, 0
@@ -194,7 +194,7 @@ def _add_tile(kind, places, steps, down, along):
     """places: sums, and what the first tap and it meet. Lines of cells `down`, and cells `along` each: how many, and the
     steps in the image and in dz.
     """
-    zero, t, one = zero_of(kind), zeros(kind), zeros(form(zero_of(kind), 1, 1))
+    t, one = zeros(kind), zeros(form(zero_of(kind), 1, 1))
     (sums, cells, dz), (next_sums, row, column), (lines, next_line, next_dz) = places, steps, down
     count, next_cell, next_gradient = along
     total, last, done = t, rows_of(kind) - 1, 0

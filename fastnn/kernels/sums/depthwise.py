@@ -32,10 +32,16 @@ COPY_BYTES = 16 * 1024  # of a band: it stays in the first-level cache beside th
 
 
 @compiled
+def is_single(sizes):
+    """Whether a group has one channel and one k."""
+    return sizes[1] == 1 and sizes[2] == 1
+
+
+@compiled
 def is_depthwise(sizes, window):
-    """Whether a group has one channel and one k, and each cell of the image meets a tap of some window."""
+    """Whether also each cell of the image meets a tap of some window, so that da has no others."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    return sizes[1] == 1 and sizes[2] == 1 and phases(f_h, S_h, D_h) == S_h and phases(f_w, S_w, D_w) == S_w
+    return is_single(sizes) and phases(f_h, S_h, D_h) == S_h and phases(f_w, S_w, D_w) == S_w
 
 
 @compiled
