@@ -19,24 +19,29 @@ from fastnn.kernels.sums.sample_turns import in_one_set
 # With a channel in each lane: a vector of channels of a sample; to turn a vector, one that is staged (sample_turns.py), and
 # a cell that is taken alone. Its other way must be slower by more than what is uncertain here.
 CHANNELS, SQUARE, STAGED, SINGLE, MARGIN = 250, 5.3, 9, 30, 0.95
-# Of `sum_channels`: a column of a tile beside its products; one of these, and one where taps or rows are apart.
-COLUMN, PRODUCT, PRODUCT_APART = 60, 1.1, 1.3
+# Of `sum_channels`: a column of a tile beside its products, and a product; likewise where taps or rows are apart.
+COLUMN, PRODUCT, COLUMN_APART, PRODUCT_APART = 40, 1.1, 60, 1.3
 # Of `channel_theta`: a run of cells; a cell with a tile of taps beside its products, and with taps of one row.
 RUN, CELL, ROW_CELL = 40, 1.5, 9
-# Of `depthwise`: a channel, a vector that is copied, and a tile beside its products.
-CHANNEL, COPY, TILE = 66, 6, 60
+# Of `depthwise`: a channel, a vector that is copied, a tile beside its products, a row of it to cells that
+# are apart, and a product, from a copy and not.
+CHANNEL, COPY, TILE, PUT, PRODUCT_COPIED, PRODUCT_THERE = 66, 8, 55, 20, 1.6, 1.15
 # Of `depthwise_theta`: a tile, a product, a row's vector that is copied, two of every other cell, and a cell by itself.
 LINE_TILE, LINE_PRODUCT, LINE_COPY, LINE_HALVES, LINE_CELL = 40, 1.6, 10, 12, 1.6
 
 
 @compiled
-def _depthwise_cycles(sizes, window, zero):
-    """A channel's time by `depthwise`: its copy, and its tiles."""
+def _depthwise_cycles(apart, sizes, window, zero):
+    """A channel's time by `depthwise`: its copy, if there is one, and its tiles. apart: whether its cells are, those of
+    a plane of da.
+    """
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    H_out, W_out, reach = sizes[5], sizes[6], (f_w - 1) * D_w // S_w
+    (H_out, W_out), reach = sizes[5:], (f_w - 1) * D_w // S_w
+    tiles, products = -(-H_out // ROWS) * -(-W_out // lanes(zero)), ROWS * f_h * f_w
+    if S_h == 1 and S_w == 1 and not apart:
+        return CHANNEL + (TILE + PRODUCT_THERE * products) * tiles
     copied = ((H_out - 1) * S_h + (f_h - 1) * D_h + 1) * S_w * -(-(W_out + reach) // lanes(zero))
-    tiles = -(-H_out // ROWS) * -(-W_out // lanes(zero))
-    return CHANNEL + COPY * copied + (TILE + ROWS * f_h * f_w) * tiles
+    return CHANNEL + COPY * copied + (TILE + PRODUCT_COPIED * products + (ROWS * PUT if apart else 0)) * tiles
 
 
 @compiled
@@ -44,8 +49,8 @@ def _column_cycles(sizes, window):
     """The time of a vector of channels by `sum_channels`, but for what is turned: its columns of output cells."""
     f_h, f_w, S_h, _, _, _, D_h, _ = window
     rows = sizes[5] // ROWS * ROWS + (0 if sizes[5] % ROWS == 0 else FEW if sizes[5] % ROWS <= FEW else ROWS)
-    product = PRODUCT if S_h == 1 and D_h == 1 else PRODUCT_APART
-    return sizes[6] * (COLUMN * -(-sizes[5] // ROWS) + rows * f_h * f_w * product)
+    column, product = (COLUMN, PRODUCT) if S_h == 1 and D_h == 1 else (COLUMN_APART, PRODUCT_APART)
+    return sizes[6] * (column * -(-sizes[5] // ROWS) + rows * f_h * f_w * product)
 
 
 @compiled
@@ -77,7 +82,7 @@ def takes_channels(
             if back:
                 met, taps, _, _ = plane_of(q_h, q_w, sizes, window)
             if met[5] > 0 and met[6] > 0:
-                direct += _depthwise_cycles(met, taps, zero)
+                direct += _depthwise_cycles(back and window[3] > 1, met, taps, zero)
                 columns += _column_cycles(met, taps)
     return 1 if -(-channels // lanes(zero)) * columns < MARGIN * channels * direct else 0
 

@@ -20,11 +20,10 @@ from fastnn.kernels.registers.forms import form, lanes, rows_of, zero_of, zeros
 from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.registers.tiles import load, store
 from fastnn.kernels.sums.channel_bands import MOST_BYTES, band_rows, clear, row_step, turn_in, turn_out
+from fastnn.kernels.sums.depthwise_rows import Bias, Theta
 from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
 from fastnn.kernels.sums.sample_turns import into_lanes, stage_step
 
-Theta = tuple[int, int, int, int]
-Bias = tuple[int, int, int]
 Grid = tuple[int, int, int]
 
 # Rows of a tile, and where no more than FEW are left of the image; taps of a column that are summed together.

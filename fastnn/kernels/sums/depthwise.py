@@ -20,12 +20,10 @@ from fastnn.kernels.registers.forms import form, lanes, zero_of, zeros
 from fastnn.kernels.registers.lanes import filled
 from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.registers.tiles import store, tile
+from fastnn.kernels.sums.depthwise_rows import Bias, Theta, are_rows, depthwise_rows, rows_bytes
 from fastnn.kernels.sums.filling import part_of_row
 from fastnn.kernels.sums.planes import Images, Sizes, Window, line_apart, phases, plane_of, reached
 from fastnn.kernels.sums.results import put
-
-Theta = tuple[int, int, int, int]
-Bias = tuple[int, int, int]
 
 ROWS = 8  # of a tile, with the taps of a column and what they meet in 12 registers, which every CPU has
 COPY_BYTES = 16 * 1024  # of a band: it stays in the first-level cache beside the output
@@ -57,8 +55,9 @@ def _layout(sizes, window, zero):
 
 @compiled
 def depthwise_bytes(sizes, window, zero):
-    """The scratch of `depthwise`: a band, and a tile."""
-    return _layout(sizes, window, zero)[1] * window[3] + ROWS * lanes(zero) * element_size(zero) + 2 * LINE
+    """The scratch of `depthwise`: a band, and a tile; or what rows need that are read where they are."""
+    band = _layout(sizes, window, zero)[1] * window[3] + ROWS * lanes(zero) * element_size(zero) + 2 * LINE
+    return max(band, rows_bytes(sizes, window, zero))
 
 
 @compiled
@@ -120,6 +119,9 @@ def depthwise(
     zero: float,
 ) -> None:
     """(15), (16) z = theta a + b for so many channels, and g of it."""
+    if are_rows(window, image, out, zero):
+        depthwise_rows(channels, sizes, window, image, theta, bias, out, scratch, zero)
+        return
     (m, H_out, W_out), width = (sizes[0], sizes[5], sizes[6]), lanes(zero)
     row, rest, rows = _layout(sizes, window, zero)
     copy = (-(-scratch // LINE) * LINE, row, rest)
