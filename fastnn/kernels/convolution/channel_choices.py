@@ -9,9 +9,10 @@ from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.sums.channel_bands import ALONE
-from fastnn.kernels.sums.channel_lanes import FEW, ROWS, Theta, channels_bytes
+from fastnn.kernels.sums.channel_lanes import FEW, ROWS, channels_bytes
 from fastnn.kernels.sums.channel_lines import WIDE
 from fastnn.kernels.sums.channel_theta import TAPS, channel_theta_bytes
+from fastnn.kernels.sums.depthwise_rows import Theta
 from fastnn.kernels.sums.depthwise_theta import TALL
 from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
 from fastnn.kernels.sums.sample_turns import in_one_set

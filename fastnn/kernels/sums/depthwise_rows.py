@@ -7,7 +7,6 @@ took as long as half of the products of 3 x 3 taps, and twice as long where imag
 
 Tuples as in planes.py and depthwise.py, and
     room     addresses in scratch: zeros, masks, and the table; the address behind it
-    soon     where the next tiles' rows begin in the image, 0 if that is not asked for, and the step from one to the next
 """
 
 from fastnn.constants import IDENTITY
@@ -80,21 +79,27 @@ def depthwise_rows(
             weights = theta[0] + k * theta[1], theta[2], theta[3]
             b = read(zero, bias[0] + k * bias[1]) if bias[0] != 0 else zero
             for q in range(min(D_h, H_out)):
-                for i in range(q, H_out, ROWS * D_h):
-                    rows = min(ROWS, (H_out - i - 1) // D_h + 1)
-                    place, line = (room[2] + 8 * i, room[1]), (target + i * out[3], D_h * out[3])
-                    soon = source + (i + ROWS * D_h) * image[3] if far else 0, D_h * image[3]
-                    if rows > FEW:
-                        _sum_many(rows, W_out, window, weights, b, place, line, soon, zero)
+                rows = (H_out - q - 1) // D_h + 1
+                few = rows % ROWS if rows % ROWS <= FEW else 0
+                places = room[2] + 8 * q, room[1], source + (q + ROWS * D_h) * image[3] if far else 0
+                line = target + q * out[3], D_h * out[3]
+                if rows > few:
+                    _sum_many(rows - few, W_out, window, weights, b, places, image[3], line, zero)
+                if few > 0:
+                    done = (rows - few) * D_h
+                    if far:
+                        places = room[2] + 8 * (q + done), room[1], places[2] + done * image[3]
                     else:
-                        _sum_few(rows, W_out, window, weights, b, place, line, soon, zero)
+                        places = room[2] + 8 * (q + done), room[1], 0
+                    line = line[0] + done * out[3], line[1]
+                    _sum_few(few, W_out, window, weights, b, places, image[3], line, zero)
             if bias[2] != IDENTITY:  # the cells are neighbours then, and in the cache still
                 activate_planes(bias[2], target, (0, 0), (1, 1, H_out * W_out), zero)
 
 
 @compiled
 def _note(sizes, window, room, zero):
-    """The table's rows of zeros; and for each vector of output cells and column of taps the lanes that meet cells, as bits."""
+    """The table's rows of zeros; and for each vector of output cells and column of taps, the lanes that meet cells."""
     (_, _, _, _, W, _, W_out), (_, f_w, _, _, _, P_w, _, D_w), width = sizes, window, lanes(zero)
     for place in range(room[0], room[1], width * element_size(zero)):
         store(tile(zero, 1, 1), place, 0, 0, None)
@@ -112,41 +117,47 @@ def _note(sizes, window, room, zero):
 # Functions of their own: among other loops LLVM steps each row's address by itself, in memory.
 @tiled
 def _sum_many(
-    rows: int, W_out: int, window: Window, theta: Triple, b: float, room: Pair, out: Pair, soon: Pair, zero: float
+    rows: int, W_out: int, window: Window, theta: Triple, b: float, room: Triple, step: int, out: Pair, zero: float
 ) -> None:
-    _sum_rows(form(zero, ROWS, 1), rows, W_out, window, theta, b, room, out, soon)
+    _sum_rows(form(zero, ROWS, 1), rows, W_out, window, theta, b, room, step, out)
 
 
 @tiled
 def _sum_few(
-    rows: int, W_out: int, window: Window, theta: Triple, b: float, room: Pair, out: Pair, soon: Pair, zero: float
+    rows: int, W_out: int, window: Window, theta: Triple, b: float, room: Triple, step: int, out: Pair, zero: float
 ) -> None:
-    _sum_rows(form(zero, FEW, 1), rows, W_out, window, theta, b, room, out, soon)
+    _sum_rows(form(zero, FEW, 1), rows, W_out, window, theta, b, room, step, out)
 
 
 @compiled
-def _sum_rows(kind, rows, W_out, window, theta, b, room, out, soon):
-    """Tiles beside each other: room has the table of their rows, and masks."""
-    zero, f_h, f_w, P_w, D_h, D_w = zero_of(kind), window[0], window[1], window[5], window[6], window[7]
-    size, all_lanes, bits = element_size(zero), (1 << lanes(zero)) - 1, room[1]
-    for j in range(0, W_out, lanes(zero)):
-        t = filled(zeros(kind), b)
-        for s in range(f_w):
-            offset, weights = (j + s * D_w - P_w) * size, (theta[0] + s * theta[2], theta[1])
-            if read_integer(bits) == all_lanes:
-                t = _add_column(t, f_h, weights, (room[0], 8 * D_h), offset, None)
+def _sum_rows(kind, rows, W_out, window, theta, b, room, step, out):
+    """Tiles beside and below each other: room has the table of their rows, masks, and where the next tiles' rows begin in
+    the image, 0 if these are not asked for.
+    """
+    (_, f_w, _, _, _, P_w, D_h, D_w), (table, masks, soon), (line, next_line) = window, room, out
+    size, all_lanes, next_row = element_size(zero_of(kind)), (1 << lanes(zero_of(kind))) - 1, 8 * D_h
+    for i in range(0, rows, ROWS):
+        bits, last = masks, min(rows_of(kind), rows - i) - 1
+        for j in range(0, W_out, lanes(zero_of(kind))):
+            t = filled(zeros(kind), b)
+            for s in range(f_w):
+                offset, weights = (j + s * D_w - P_w) * size, (theta[0] + s * theta[2], theta[1])
+                if read_integer(bits) == all_lanes:
+                    t = _add_column(t, window[0], weights, (table, next_row), offset, None)
+                else:
+                    t = _add_column(t, window[0], weights, (table, next_row), offset, bits)
+                bits += 8
+            if soon != 0:
+                for r in range(rows_of(kind)):
+                    ask_to_read(soon + r * D_h * step + j * size)
+                    ask_to_write(line + (r + ROWS) * next_line + j * size)
+            count = W_out - j
+            if count >= lanes(zero_of(kind)):
+                store(t, line + j * size, next_line, last, None)
             else:
-                t = _add_column(t, f_h, weights, (room[0], 8 * D_h), offset, bits)
-            bits += 8
-        if soon[0] != 0:
-            for r in range(rows_of(kind)):
-                ask_to_read(soon[0] + r * soon[1] + j * size)
-                ask_to_write(out[0] + (r + ROWS) * out[1] + j * size)
-        count = W_out - j
-        if count >= lanes(zero):
-            store(t, out[0] + j * size, out[1], rows - 1, None)
-        else:
-            store(t, out[0] + j * size, out[1], rows - 1, count)
+                store(t, line + j * size, next_line, last, count)
+        table, line = table + ROWS * next_row, line + ROWS * next_line
+        soon += ROWS * D_h * step if soon != 0 else 0
 
 
 @inlined
