@@ -13,7 +13,7 @@ from numba import njit
 from fastnn import kernels, reference
 from fastnn.constants import AUTO, DIRECT
 from fastnn.kernels.arrays.memory import element_size
-from fastnn.kernels.convolution.choices import takes_channels
+from fastnn.kernels.convolution.channel_choices import takes_channels
 from fastnn.kernels.convolution.image_gradient import image_bytes
 from fastnn.kernels.products.dots import BLOCK
 from fastnn.kernels.products.product_ways import SCRATCH
@@ -164,13 +164,13 @@ FEW = [
 
 # Depthwise, small images: a channel in each lane.
 CHANNELS = [
-    Setting((3, 19, 7, 7), (19, 1, 3, 3), (1, 1), (1, 1), (1, 1), 19),
+    Setting((3, 47, 7, 7), (47, 1, 3, 3), (2, 2), (1, 1), (1, 1), 47),
     Setting((2, 33, 9, 6), (33, 1, 3, 3), (2, 2), (1, 1), (1, 1), 33),
-    Setting((2, 16, 16, 8), (16, 1, 5, 5), (1, 1), (2, 2), (1, 1), 16),
+    Setting((2, 16, 16, 8), (16, 1, 5, 5), (2, 1), (2, 2), (1, 1), 16),
     Setting((1, 40, 16, 16), (40, 1, 5, 3), (2, 2), (2, 1), (1, 1), 40),  # staged, in float64
     Setting((1, 40, 11, 5), (40, 1, 4, 2), (3, 2), (2, 0), (1, 1), 40),  # cells that no window reaches
-    Setting((2, 24, 12, 10), (24, 1, 3, 3), (1, 1), (2, 2), (2, 2), 24),
-    Setting((2, 17, 5, 4), (17, 1, 2, 2), (1, 1), (5, 3), (1, 1), 17),  # windows of padding alone
+    Setting((2, 32, 5, 4), (32, 1, 3, 3), (1, 1), (2, 2), (2, 2), 32),
+    Setting((2, 32, 5, 4), (32, 1, 2, 2), (2, 1), (5, 3), (1, 1), 32),  # windows of padding alone
     Setting((1, 32, 28, 28), (32, 1, 3, 3), (2, 2), (1, 1), (1, 1), 32),
 ]
 

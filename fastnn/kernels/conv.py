@@ -30,7 +30,7 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
              40 KB in the place of planes, if these are less, and theta in whole tiles of rows
     single channels, depthwise
              COPY_BYTES, and S_w (8 S_h + (f_h - 1) D_h + 1) rows of W' + (f_w - 1) D_w / S_w cells and a vector, and a tile;
-             forward and back to da, where it may be faster to have a channel in each lane (choices.py), at most MOST_BYTES;
+             where it may be faster to have a channel in each lane (channel_choices.py), at most MOST_BYTES; else for
              dtheta NEAR_BYTES or the planes and dz of one band of a channel, if these are more: of R rows of L cells and a
              vector S_h S_w planes, and dz (f_h - 1) D_h + 1 rows more, L being the longer of W' and W / S_w, and R L NEAR
              vectors at most, or one row; SUMS_BYTES or the sums of one channel, of f_w in whole tiles; and masks, 8 for each
@@ -44,12 +44,14 @@ from fastnn.kernels.arrays.layout import address, contiguous, empty, in_use_unti
 from fastnn.kernels.arrays.memory import element_size
 from fastnn.kernels.arrays.overlap import apart
 from fastnn.kernels.compiler.jit import compiled, kernel
-from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, takes_cell_rows, takes_channels
+from fastnn.kernels.convolution.channel_choices import takes_channel_theta, takes_channels
+from fastnn.kernels.convolution.choices import in_lanes, may_take_samples, takes_cell_rows
 from fastnn.kernels.convolution.image_gradient import image_bytes, image_gradient
 from fastnn.kernels.convolution.windows import packed_and_summed, samples_of, windows_bytes
 from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.sums.cell_rows import cell_rows_bytes, sum_cell_rows
 from fastnn.kernels.sums.channel_lanes import channels_bytes, sum_channels
+from fastnn.kernels.sums.channel_theta import channel_theta, channel_theta_bytes
 from fastnn.kernels.sums.cropping import cropped, cropped_bytes, put_window
 from fastnn.kernels.sums.depthwise import (
     depthwise,
@@ -57,6 +59,7 @@ from fastnn.kernels.sums.depthwise import (
     depthwise_image,
     depthwise_image_bytes,
     is_depthwise,
+    is_single,
 )
 from fastnn.kernels.sums.depthwise_theta import depthwise_theta, depthwise_theta_bytes
 from fastnn.kernels.sums.few_products import can_be_dots, dots_bytes
@@ -83,7 +86,7 @@ def group_of(place, g, axis_1):
 @compiled
 def forward_bytes(sizes, window, algorithm, zero):
     """The scratch of `forward_groups`: the weights of a group, and what their sums need."""
-    if is_depthwise(sizes, window):
+    if is_single(sizes):
         return max(depthwise_bytes(sizes, window, zero), channels_bytes(0, sizes, window, zero))
     window, _, _ = cropped(sizes, window)
     taps = sizes[1] * window[0] * window[1]
@@ -105,7 +108,7 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
     sizes are (m, C, K, H, W, H', W') with the C and K of a group.
     """
     C, K = sizes[1], sizes[2]
-    if is_depthwise(sizes, window):
+    if is_single(sizes):
         weights = (theta[0], theta[1], theta[3], theta[4])
         if takes_channels(0, groups, sizes, window, a, weights, z, zero) != 0:
             sum_channels(0, groups, sizes, window, a, weights, b, z, scratch, zero)
@@ -134,16 +137,20 @@ def forward_groups(sizes, window, groups, algorithm, a, theta, b, z, scratch, ze
 @compiled
 def dtheta_bytes(sizes, window, algorithm, zero):
     """The scratch of `theta_groups`."""
+    most = channel_theta_bytes(sizes, window, zero) if is_single(sizes) else 0
     if is_depthwise(sizes, window):
-        return depthwise_theta_bytes(sizes, window, zero)
+        return max(most, depthwise_theta_bytes(sizes, window, zero))
     met, _, _ = cropped(sizes, window)
-    return theta_bytes(sizes, met, algorithm, zero) + cropped_bytes(sizes, window, met, zero)
+    return max(most, theta_bytes(sizes, met, algorithm, zero) + cropped_bytes(sizes, window, met, zero))
 
 
 @compiled
 def theta_groups(sizes, window, groups, algorithm, a, dz, dtheta, scratch, zero):
     """(17) on places; what belongs to a k of dtheta is contiguous."""
     C, K = sizes[1], sizes[2]
+    if is_single(sizes) and takes_channel_theta(groups, sizes, window, a, zero) != 0:
+        channel_theta(groups, sizes, window, a, dz, (dtheta[0], dtheta[1]), scratch, zero)
+        return
     if is_depthwise(sizes, window):
         depthwise_theta(groups, sizes, window, a, dz, (dtheta[0], dtheta[1]), scratch, zero)
         return
@@ -165,21 +172,22 @@ def theta_groups(sizes, window, groups, algorithm, a, dz, dtheta, scratch, zero)
 @compiled
 def da_bytes(sizes, window, algorithm, zero):
     """The scratch of `image_groups`."""
+    most = channels_bytes(1, sizes, window, zero) if is_single(sizes) else 0
     if is_depthwise(sizes, window):
-        return max(depthwise_image_bytes(sizes, window, zero), channels_bytes(1, sizes, window, zero))
-    return image_bytes(algorithm, sizes, cropped(sizes, window)[0], zero)
+        return max(most, depthwise_image_bytes(sizes, window, zero))
+    return max(most, image_bytes(algorithm, sizes, cropped(sizes, window)[0], zero))
 
 
 @compiled
 def image_groups(sizes, window, groups, algorithm, dz, theta, da, scratch, zero):
     """(19) on places."""
     C, K = sizes[1], sizes[2]
+    weights = (theta[0], theta[1], theta[3], theta[4])
+    if is_single(sizes) and takes_channels(1, groups, sizes, window, dz, weights, da, zero) != 0:
+        sum_channels(1, groups, sizes, window, dz, weights, (0, 0, IDENTITY), da, scratch, zero)
+        return
     if is_depthwise(sizes, window):
-        weights = (theta[0], theta[1], theta[3], theta[4])
-        if takes_channels(1, groups, sizes, window, dz, weights, da, zero) != 0:
-            sum_channels(1, groups, sizes, window, dz, weights, (0, 0, IDENTITY), da, scratch, zero)
-        else:
-            depthwise_image(groups, sizes, window, dz, weights, da, scratch, zero)
+        depthwise_image(groups, sizes, window, dz, weights, da, scratch, zero)
         return
     window, top, left = cropped(sizes, window)
     theta = (theta[0] + top * theta[3] + left * theta[4], theta[1], theta[2], theta[3], theta[4])

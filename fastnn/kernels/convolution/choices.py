@@ -13,12 +13,10 @@ from fastnn.kernels.products.dots import BLOCK
 from fastnn.kernels.registers.forms import full_rows, half_rows, lanes, wide_rows
 from fastnn.kernels.sums.cell_rows import can_be_rows, cell_rows_cycles
 from fastnn.kernels.sums.cell_rows_back import apart_cycles, are_apart
-from fastnn.kernels.sums.channel_lanes import FEW, ROWS, Theta, channels_bytes
 from fastnn.kernels.sums.cropping import cropped
 from fastnn.kernels.sums.cycles import correlate_cycles, gather_cycles, inside
-from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
+from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, shape_of
 from fastnn.kernels.sums.sample_lanes import least_bytes
-from fastnn.kernels.sums.sample_turns import in_one_set
 from fastnn.kernels.sums.scatter import tile_rows
 from fastnn.kernels.sums.single_cells import can_be_cells
 from fastnn.kernels.sums.theta_gradient import is_by_lanes
@@ -40,11 +38,6 @@ NEAR_BYTES = 512 * 1024
 # `sum_samples` takes 2 s to compile: for these it must be faster by more than what is uncertain here, and save 15 us a call,
 # which 150,000 calls make up for. LeNet's da of 16 samples saves twice as much, its epoch of 60,000 images a seventh.
 MARGIN, LEAST_CYCLES = 0.92, 5e4
-# Of `depthwise`: a channel, a vector that is copied, and a tile beside its products.
-CHANNEL_CYCLES, DEPTH_COPY, DEPTH_TILE = 66, 6, 60
-# Of `sum_channels`: a vector of channels; a column of a tile beside its products, and one of these where taps are not of
-# two, three or five rows that follow each other; to turn a vector, and one that is staged (sample_turns.py).
-CHANNELS_CYCLES, COLUMN_CYCLES, APART_CYCLES, SQUARE_CYCLES, STAGED_CYCLES, CHANNELS_MARGIN = 190, 50, 2.25, 3.8, 9, 0.9
 
 
 @compiled
@@ -215,54 +208,3 @@ def known(algorithm: int, sizes: Sizes, window: Window, image: Images, grid: Ima
     if can_be(scheme, algorithm, turned, met, zero):
         return noted
     return noted + (SCATTERED if scatters(algorithm, sizes, window, zero) else GATHERED)
-
-
-@compiled
-def _depthwise_cycles(sizes, window, zero):
-    """A channel's time by `depthwise`: its copy, and its tiles."""
-    f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    H_out, W_out, reach = sizes[5], sizes[6], (f_w - 1) * D_w // S_w
-    copied = ((H_out - 1) * S_h + (f_h - 1) * D_h + 1) * S_w * -(-(W_out + reach) // lanes(zero))
-    tiles = -(-H_out // ROWS) * -(-W_out // lanes(zero))
-    return CHANNEL_CYCLES + DEPTH_COPY * copied + (DEPTH_TILE + ROWS * f_h * f_w) * tiles
-
-
-@compiled
-def _column_cycles(sizes, window):
-    """The time of a vector of channels by `sum_channels`, but for what is turned: its columns of output cells."""
-    f_h, f_w, S_h, _, _, _, D_h, _ = window
-    rows = sizes[5] // ROWS * ROWS + (0 if sizes[5] % ROWS == 0 else FEW if sizes[5] % ROWS <= FEW else ROWS)
-    near = S_h == 1 and D_h == 1 and (f_h == 2 or f_h == 3 or f_h == 5)
-    return sizes[6] * (COLUMN_CYCLES * -(-sizes[5] // ROWS) + rows * f_h * f_w * (1.0 if near else APART_CYCLES))
-
-
-@compiled
-def _turned_cycles(cells, zero):
-    """The time of a vector of channels to be turned."""
-    staged = in_one_set(cells * element_size(zero))
-    return -(-cells // lanes(zero)) * lanes(zero) * (STAGED_CYCLES if staged else SQUARE_CYCLES)
-
-
-@tiled
-def takes_channels(
-    back: int, channels: int, sizes: Sizes, window: Window, image: Images, theta: Theta, out: Images, zero: float
-) -> int:
-    """Whether `sum_channels` takes these: by the cycles of both, and not by how many samples there are."""
-    shape, size = shape_of(back, sizes), element_size(zero)
-    if image[4] != size or out[4] != size or image[3] != shape[4] * size or out[3] != shape[6] * size:
-        return 0
-    if theta[3] != size or theta[2] != window[1] * size or shape[3] * shape[4] * shape[5] * shape[6] == 0:
-        return 0
-    if channels_bytes(back, sizes, window, zero) == 0:
-        return 0
-    direct, columns = 0.0, CHANNELS_CYCLES + _turned_cycles(shape[3] * shape[4], zero)
-    columns += _turned_cycles(shape[5] * shape[6], zero)
-    for q_h in range(window[2] if back else 1):  # as many planes as the stride has: is_depthwise
-        for q_w in range(window[3] if back else 1):
-            met, taps = sizes, window
-            if back:
-                met, taps, _, _ = plane_of(q_h, q_w, sizes, window)
-            if met[5] > 0 and met[6] > 0:
-                direct += _depthwise_cycles(met, taps, zero)
-                columns += _column_cycles(met, taps)
-    return 1 if -(-channels // lanes(zero)) * columns < CHANNELS_MARGIN * channels * direct else 0

@@ -20,22 +20,26 @@ from fastnn.kernels.registers.forms import form, lanes, zero_of, zeros
 from fastnn.kernels.registers.lanes import filled
 from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.registers.tiles import store, tile
+from fastnn.kernels.sums.depthwise_rows import Bias, Theta, are_rows, depthwise_rows, rows_bytes
 from fastnn.kernels.sums.filling import part_of_row
 from fastnn.kernels.sums.planes import Images, Sizes, Window, line_apart, phases, plane_of, reached
 from fastnn.kernels.sums.results import put
-
-Theta = tuple[int, int, int, int]
-Bias = tuple[int, int, int]
 
 ROWS = 8  # of a tile, with the taps of a column and what they meet in 12 registers, which every CPU has
 COPY_BYTES = 16 * 1024  # of a band: it stays in the first-level cache beside the output
 
 
 @compiled
+def is_single(sizes):
+    """Whether a group has one channel and one k."""
+    return sizes[1] == 1 and sizes[2] == 1
+
+
+@compiled
 def is_depthwise(sizes, window):
-    """Whether a group has one channel and one k, and each cell of the image meets a tap of some window."""
+    """Whether also each cell of the image meets a tap of some window, so that da has no others."""
     f_h, f_w, S_h, S_w, _, _, D_h, D_w = window
-    return sizes[1] == 1 and sizes[2] == 1 and phases(f_h, S_h, D_h) == S_h and phases(f_w, S_w, D_w) == S_w
+    return is_single(sizes) and phases(f_h, S_h, D_h) == S_h and phases(f_w, S_w, D_w) == S_w
 
 
 @compiled
@@ -51,8 +55,9 @@ def _layout(sizes, window, zero):
 
 @compiled
 def depthwise_bytes(sizes, window, zero):
-    """The scratch of `depthwise`: a band, and a tile."""
-    return _layout(sizes, window, zero)[1] * window[3] + ROWS * lanes(zero) * element_size(zero) + 2 * LINE
+    """The scratch of `depthwise`: a band, and a tile; or what rows need that are read where they are."""
+    band = _layout(sizes, window, zero)[1] * window[3] + ROWS * lanes(zero) * element_size(zero) + 2 * LINE
+    return max(band, rows_bytes(sizes, window, zero))
 
 
 @compiled
@@ -114,6 +119,9 @@ def depthwise(
     zero: float,
 ) -> None:
     """(15), (16) z = theta a + b for so many channels, and g of it."""
+    if are_rows(window, image, out, zero):
+        depthwise_rows(channels, sizes, window, image, theta, bias, out, scratch, zero)
+        return
     (m, H_out, W_out), width = (sizes[0], sizes[5], sizes[6]), lanes(zero)
     row, rest, rows = _layout(sizes, window, zero)
     copy = (-(-scratch // LINE) * LINE, row, rest)

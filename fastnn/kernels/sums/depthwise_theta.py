@@ -103,7 +103,7 @@ def depthwise_theta(
                     sums = (room[2] + k * sums_step, sums_step)
                     _add_images(some, band, sizes, window, a, line, near, grid, room, inner, sums, zero)
         _deliver((count, f_h, f_w, columns), room[2], (out[0] + first * out[1], out[1]), zero)
-    if _may_miss(channels, sizes, window, out, zero):
+    if may_miss(channels, sizes, window, out, zero):
         add_beside(channels, sizes, window, dz, out, zero)
 
 
@@ -194,7 +194,7 @@ def _deliver(counts, sums, out, zero):
 
 
 @compiled
-def _may_miss(channels, sizes, window, out, zero):
+def may_miss(channels, sizes, window, out, zero):
     """Whether dz may not be finite where a tap meets padding, which the masks leave out, and 0 times NaN is NaN.
 
     Taps that meet the image have it then, and dtheta tells; where windows may lie beside the image whole, nothing does.

@@ -10,7 +10,7 @@ from fastnn.kernels.sums.planes import PLANE_BYTES, line_apart
 
 @compiled
 def is_padded(sizes, window):
-    """Whether windows meet padding, behind the image alone, too: one without taps that only meet padding (cropping.py) may."""
+    """Whether windows meet padding: those without taps that only meet padding (cropping.py), also behind the image alone."""
     _, _, _, H, W, H_out, W_out = sizes
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
     beyond = (H_out - 1) * S_h + (f_h - 1) * D_h >= H or (W_out - 1) * S_w + (f_w - 1) * D_w >= W

@@ -49,7 +49,7 @@ def fill(rows, source, samples, shape, room, zero):
                 target = cells + slot * step_h + x * step + c * width * size
                 if in_one_set(source[1]):
                     there = (stage, stage_step(zero), line * size)
-                    _copy((samples, channels, count), place, there, zero)
+                    copy_lines((samples, channels, count), place, there, zero)
                     place = there
                 for i in range(channels):
                     line_place = (place[0] + i * place[2], place[1])
@@ -90,13 +90,13 @@ def deliver(counts, target, room, zero):
             there = (stage, stage_step(zero), line * size) if in_one_set(target[1]) else place
             for i in range(some):
                 line_place = (there[0] + i * there[2], there[1])
-                _from_lanes(results + x * step + (k + i) * width * size, step, line_place, samples - 1, count, zero)
+                from_lanes(results + x * step + (k + i) * width * size, step, line_place, samples - 1, count, zero)
             if in_one_set(target[1]):
-                _copy((samples, some, count), there, place, zero)
+                copy_lines((samples, some, count), there, place, zero)
 
 
 @compiled
-def _from_lanes(place, step, line, last, count, zero):
+def from_lanes(place, step, line, last, count, zero):
     """Some cells of a k, of the samples up to the last."""
     width, square, (target, sample) = lanes(zero), tile(zero, lanes(zero), 1), line
     for _ in range(count // width):
@@ -108,7 +108,7 @@ def _from_lanes(place, step, line, last, count, zero):
 
 
 @compiled
-def _copy(counts, source, target, zero):
+def copy_lines(counts, source, target, zero):
     """Lines of cells, of some samples and channels: address, and steps from sample to sample and channel to channel."""
     samples, channels, count = counts
     vector, width = tile(zero, 1, 1), lanes(zero)
