@@ -47,7 +47,8 @@ def copy_padded(counts, image, window, i, target, zero):
     f_h, f_w, S_h, S_w, P_h, P_w, D_h, D_w = window
     size, width, vector = element_size(zero), lanes(zero), tile(zero, 1, 1)
     wide, top = (W_out - 1) * S_w + (f_w - 1) * D_w + 1, i * S_h - P_h
-    first, behind = max(0, P_w), min(wide, W + P_w)
+    first = max(0, P_w)
+    behind = max(first, min(wide, W + P_w))  # a stride may pass by the image
     for n in range(m):
         for c in range(C):
             place = target[0] + n * target[1] + c * target[2] + first * size
