@@ -116,6 +116,26 @@ def test_any_windows(dtype):
         check(images(rng, (2, 2, *n), dtype), f, rng.integers(1, 5, 2), P)
 
 
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_any_windows_of_many_images(dtype, before):
+    """As many planes as a vector has lanes, a few more, and vectors of them."""
+    rng = np.random.default_rng(6)
+    for m in (2, 4, 8, 9, 16, 17, 31, 33) * 5:
+        n = rng.integers(1, 13, 2)
+        P = rng.integers(0, 3, 2)
+        f = rng.integers(P + 1, np.minimum(n + 2 * P, P + 4) + 1)
+        check(images(rng, (m, 2, *n), dtype), f, rng.integers(1, 5, 2), P, lambda array: guarded(array, before))
+
+
+def test_windows_far_larger_than_many_images():
+    """Whose cells have numbers that no float32 has."""
+    a = np.random.default_rng(7).permutation(64 * 35).reshape(64, 1, 5, 7).astype(np.float32)
+    far = 2**30
+    da = kernels.max_pool2d_dz_to_da(np.ones_like(a), a, 2 * far - 1, 1, far - 1)
+    np.testing.assert_array_equal(da, 35 * (a == a.max((2, 3), keepdims=True)))
+
+
 @pytest.mark.parametrize(("f", "S", "P"), [(2, 2, 0), (3, 2, 1), (3, 1, 1), (2, 3, 0)])
 def test_copies_live_as_long_as_they_are_read(f, S, P):
     """Arrays in another order are copied, and memory beyond 32 MB is no longer the process's once a copy is freed."""
@@ -205,7 +225,7 @@ def test_other_cpus(cpu):
         "rng = np.random.default_rng(3)\n"
         "for W in (4, 8, 24, 33):\n"
         "    for f, S, P in ((2, 2, 0), (3, 2, 0), (3, 2, 1), (3, 1, 1), (2, 2, 1), (2, 3, 0)):\n"
-        "        t.check(t.images(rng, (2, 3, 6, W), np.float32), f, S, P)\n"
+        "        t.check(t.images(rng, (3, 3, 6, W), np.float32), f, S, P)\n"
     )
     environment = {**os.environ, "NUMBA_CPU_NAME": cpu, "NUMBA_CPU_FEATURES": ""}
     done = subprocess.run([sys.executable, "-c", program, os.path.dirname(__file__)], env=environment, capture_output=True)  # noqa: PTH120

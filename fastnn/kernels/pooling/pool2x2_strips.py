@@ -1,12 +1,13 @@
 """Windows of 2 x 2 that neither overlap nor meet padding (pool2x2.py): where their cells lie, from memory and back.
 
-A vector of windows has an upper and a lower row, each of two vectors of cells that hold the windows as pairs of lanes. Two
+A vector of windows has an upper and a lower row, each of two vectors of cells that hold the windows as pairs of lanes. Three
 ways lead from memory to them and back:
 
     flat    a row of the image is a vector or half of one: whole vectors follow one another, wherever rows begin, and
             shuffles sort out the upper and the lower rows, of which a vector has as many as `parts`
-    rows    else, and for what is left: the windows of one row, a strip of a vector of windows after the other. Where the
-            last strip's cells fit into one vector, the next row of windows takes the place of the second.
+    rows    else, and for what is left: the windows of one row, or of two where a vector has room for both. Longer rows are
+            strips of a vector of windows, of which the last one goes back over a few
+    cells   where comparisons are not needed, and rows are longer than a vector: cells in the order of memory
 
 Addresses are in bytes, as in tiles.py. Planes are the images of all samples and channels, one behind the other.
 """

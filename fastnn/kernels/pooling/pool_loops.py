@@ -167,19 +167,6 @@ def planes_max_index_at(a: int, z: int, index: int, sizes: Sizes, windows: Windo
 
 
 @shared
-def planes_max_index_back_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windows, zero: float) -> None:
-    """(18) for windows of any kind over many small images."""
-    (planes, _, _, H_out, W_out), n, number = sizes, lanes(zero) * sizes[3] * sizes[4], at(da, 0, zero).dtype.type
-    numbers = empty(n, zero)
-    for first in range(0, planes, lanes(zero)):
-        p = min(first, planes - lanes(zero))
-        chosen = bytes_at(index + p * H_out * W_out, n)
-        for i in range(n):
-            numbers[i] = number(np.int32(chosen[i]))
-        pool_planes.route(dz, address(numbers), da, p, sizes, windows, zero)
-
-
-@shared
 def any_max_index_at(a: int, z: int, index: int, sizes: Sizes, windows: Windows, zero: float) -> None:
     """(16) for windows of any kind, of no more than 256 cells."""
     (planes, H, W, H_out, W_out), (f, S, P), size = sizes, pairs(windows), element_size(zero)
@@ -207,11 +194,24 @@ def max_index_back_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windo
         pool2x2_back.backward_max_index(dz, index, da, planes, H, W, zero)
     elif pool3x3.fits(f, S, P, zero):
         pool3x3_route.backward_max_index(dz, index, da, sizes, P, zero)
-    elif pool_planes.fits(sizes, zero):
+    elif pool_planes.fits(sizes, zero) and 2 * sizes[3] * sizes[4] > H * W:  # else few cells have more than one window
         planes_max_index_back_at(dz, index, da, sizes, windows, zero)
     else:
         clear(da, planes * H * W, zero)
         route_index_at(dz, index, da, sizes, windows, zero)
+
+
+@shared
+def planes_max_index_back_at(dz: int, index: int, da: int, sizes: Sizes, windows: Windows, zero: float) -> None:
+    """(18) for windows of any kind over many small images."""
+    (planes, _, _, H_out, W_out), n, number = sizes, lanes(zero) * sizes[3] * sizes[4], at(da, 0, zero).dtype.type
+    numbers = empty(n, zero)
+    for first in range(0, planes, lanes(zero)):
+        p = min(first, planes - lanes(zero))
+        chosen = bytes_at(index + p * H_out * W_out, n)
+        for i in range(n):
+            numbers[i] = number(np.int32(chosen[i]))
+        pool_planes.route(dz, address(numbers), da, p, sizes, windows, zero)
 
 
 @shared

@@ -5,7 +5,8 @@ each cell is a vector, in scratch memory, and what becomes of them is turned bac
 12 x 12 took a tenth of the time of pool_windows.py's, whose vectors are of neighbouring windows, 4 there. The last planes
 go back over some that are done.
 
-A window's numbers, r f_w + s, are floats in their lanes. Addresses and sizes are as in pool_windows.py; f, S and P in
+The cells of a window have numbers, which are floats in the lanes: (y + y_0) row + x + x_0, which is r f_w + s for an index;
+without one it is y W + x, which any float can hold. Addresses and sizes are as in pool_windows.py; f, S and P in
 `windows` are pairs.
 """
 
@@ -29,13 +30,18 @@ Windows = tuple[int, int, int, int, int, int]
 @compiled
 def fits(sizes, zero):
     """Whether there are enough planes, and small ones."""
-    return sizes[0] >= lanes(zero) and sizes[1] * sizes[2] <= MOST
+    return sizes[0] >= lanes(zero) and max(sizes[1] * sizes[2], sizes[3] * sizes[4]) <= MOST
 
 
 @compiled
 def pairs(windows):
     f_h, f_w, S_h, S_w, P_h, P_w = windows
     return (f_h, f_w), (S_h, S_w), (P_h, P_w)
+
+
+@compiled
+def vector_bytes(zero):
+    return lanes(zero) * element_size(zero)
 
 
 @compiled
@@ -64,13 +70,18 @@ def turned_back(source, planes, n, zero):
         store(cells, planes + c * size, n * size, every - 1, n - c)
 
 
-@inlined
+@compiled
 def cells_of(window, sizes, windows):
-    """The rows and the columns of the image that a window meets, and the number of its cell in row 0 and column 0 of it."""
+    """The rows and the columns of the image that a window meets."""
     (_, H, W, _, W_out), (f, S, P) = sizes, windows
-    i, j = window // W_out, window % W_out
-    rows, columns = span(i, f[0], S[0], P[0], H), span(j, f[1], S[1], P[1], W)
-    return rows, columns, (P[0] - i * S[0]) * f[1] + P[1] - j * S[1]
+    return span(window // W_out, f[0], S[0], P[0], H), span(window % W_out, f[1], S[1], P[1], W)
+
+
+@compiled
+def number_at(y, x, i, j, indexed, sizes, windows):
+    """The number of cell (y, x) in window (i, j)."""
+    f, S, P = windows
+    return (y + P[0] - i * S[0]) * f[1] + x + P[1] - j * S[1] if indexed else y * sizes[2] + x
 
 
 @tiled
@@ -93,14 +104,14 @@ def added_of(t, u):
 @inlined
 def _join(join, a, z, sizes, windows, numbers):
     (planes, H, W, H_out, W_out), (start, share) = sizes, numbers
-    n, n_out, size, step = H * W, H_out * W_out, element_size(share), lanes(share) * element_size(share)
+    n, n_out, size, step = H * W, H_out * W_out, element_size(share), vector_bytes(share)
     t, scratch, results = tile(share, 1, 1), vectors(n, share), vectors(n_out, share)
     cells, target = address(scratch), address(results)
     for first in range(0, planes, lanes(share)):
         p = min(first, planes - lanes(share))
         turned(a + p * n * size, cells, n, share)
         for window in range(n_out):
-            rows, columns, _ = cells_of(window, sizes, windows)
+            rows, columns = cells_of(window, sizes, windows)
             joined = filled(t, start)
             for x in range(columns[0], columns[1]):
                 for y in range(rows[0], rows[1]):
@@ -112,28 +123,30 @@ def _join(join, a, z, sizes, windows, numbers):
 
 
 @inlined
-def _largest(cells, window, sizes, windows, zero):
+def _largest(cells, window, indexed, sizes, windows, zero):
     """Of a window of each plane the largest cell and its number: the first one, where several are, NaN being the largest."""
-    rows, columns, origin = cells_of(window, sizes, windows)
-    W, f_w, step, t = sizes[2], windows[0][1], lanes(zero) * element_size(zero), tile(zero, 1, 1)
+    (rows, columns), W, step, t = cells_of(window, sizes, windows), sizes[2], vector_bytes(zero), tile(zero, 1, 1)
+    i, j = window // sizes[4], window % sizes[4]
     best = load(t, cells + (rows[0] * W + columns[0]) * step, 0, 0, None)
-    number = filled(t, type(zero)(origin + rows[0] * f_w + columns[0]))
+    number = filled(t, type(zero)(number_at(rows[0], columns[0], i, j, indexed, sizes, windows)))
     for y in range(rows[0], rows[1]):
+        own = number_at(y, columns[0], i, j, indexed, sizes, windows)
         for x in range(columns[0], columns[1]):
             cell = load(t, cells + (y * W + x) * step, 0, 0, None)
-            number = where_larger(best, cell, filled(t, type(zero)(origin + y * f_w + x)), number)
+            number = where_larger(best, cell, filled(t, type(zero)(own)), number)
             best = larger(best, cell)
+            own += 1
     return best, number
 
 
 @inlined
 def _find(cells, values, numbers, sizes, windows, zero):
-    """The largest cells of all windows, unless values is 0, and their numbers."""
-    step = lanes(zero) * element_size(zero)
+    """The largest cells of all windows and their numbers for an index; without one, where values is 0, the numbers alone."""
+    step, indexed = vector_bytes(zero), values != 0
     for window in range(sizes[3] * sizes[4]):
-        best, number = _largest(cells, window, sizes, windows, zero)
+        best, number = _largest(cells, window, indexed, sizes, windows, zero)
         store(number, numbers + window * step, 0, 0, None)
-        if values != 0:
+        if indexed:
             store(best, values + window * step, 0, 0, None)
 
 
@@ -158,7 +171,7 @@ def route(dz: int, numbers: int, da: int, p: int, sizes: Sizes, windows: Windows
     cells, amounts, chosen = vectors(n, zero), vectors(n_out, zero), vectors(n_out, zero)
     turned(dz + p * n_out * size, address(amounts), n_out, zero)
     turned(numbers, address(chosen), n_out, zero)
-    _sums(_chosen, (address(amounts), address(chosen), address(cells)), sizes, pairs(windows), zero)
+    _sums(_chosen, True, (address(amounts), address(chosen), address(cells)), sizes, pairs(windows), zero)
     turned_back(address(cells), da + p * n * size, n, zero)
     in_use_until_here(cells)
     in_use_until_here(amounts)
@@ -175,7 +188,7 @@ def backward_max(dz: int, a: int, da: int, sizes: Sizes, windows: Windows, zero:
         turned(a + p * n * size, address(cells), n, zero)
         _find(address(cells), 0, address(chosen), sizes, pairs(windows), zero)
         turned(dz + p * n_out * size, address(amounts), n_out, zero)
-        _sums(_chosen, (address(amounts), address(chosen), address(cells)), sizes, pairs(windows), zero)
+        _sums(_chosen, False, (address(amounts), address(chosen), address(cells)), sizes, pairs(windows), zero)
         turned_back(address(cells), da + p * n * size, n, zero)
     in_use_until_here(cells)
     in_use_until_here(amounts)
@@ -190,16 +203,16 @@ def backward_avg(dz: int, da: int, sizes: Sizes, windows: Windows, share: float)
     for first in range(0, sizes[0], lanes(share)):
         p = min(first, sizes[0] - lanes(share))
         turned(dz + p * n_out * size, address(amounts), n_out, share)
-        _sums(_every, (address(amounts), 0, address(cells)), sizes, pairs(windows), share)
+        _sums(_every, False, (address(amounts), 0, address(cells)), sizes, pairs(windows), share)
         turned_back(address(cells), da + p * n * size, n, share)
     in_use_until_here(cells)
     in_use_until_here(amounts)
 
 
 @inlined
-def _sums(add, places, sizes, windows, share):
-    """Of each cell the sum over the windows above it, in which its number is q, of what `add` adds."""
-    (_, H, W, H_out, W_out), (f, S, P), step = sizes, windows, lanes(share) * element_size(share)
+def _sums(add, indexed, places, sizes, windows, share):
+    """Of each cell the sum over the windows above it of what `add` adds, which is told the cell's number there."""
+    (_, H, W, H_out, W_out), (f, S, P), step = sizes, windows, vector_bytes(share)
     for y in range(H):
         top, bottom = windows_over(y, f[0], S[0], P[0], H_out)
         left, right = 0, 0
@@ -211,16 +224,16 @@ def _sums(add, places, sizes, windows, share):
             total = tile(share, 1, 1)
             for i in range(top, bottom):
                 for j in range(left, right):
-                    q = (y + P[0] - i * S[0]) * f[1] + x + P[1] - j * S[1]
-                    total = add(total, places, (i * W_out + j) * step, q, share)
+                    number = number_at(y, x, i, j, indexed, sizes, windows)
+                    total = add(total, places, (i * W_out + j) * step, number, share)
             store(total, places[2] + (y * W + x) * step, 0, 0, None)
 
 
 @inlined
-def _chosen(total, places, offset, q, zero):
-    """dz where the window's number is q."""
-    number, own = load(total, places[1] + offset, 0, 0, None), filled(total, type(zero)(q))
-    return added_where_same(total, number, own, load(total, places[0] + offset, 0, 0, None))
+def _chosen(total, places, offset, number, zero):
+    """dz where the window's number is the cell's."""
+    chosen, own = load(total, places[1] + offset, 0, 0, None), filled(total, type(zero)(number))
+    return added_where_same(total, chosen, own, load(total, places[0] + offset, 0, 0, None))
 
 
 @inlined
