@@ -160,11 +160,9 @@ def theta_groups(sizes, window, groups, algorithm, a, dz, dtheta, scratch, zero)
         source, step_n, step_k, _, _ = group_of(dz, g * K, True)
         results = (dtheta[0] + g * K * dtheta[1], dtheta[1])
         images, gradients = group_of(a, g * C, True), (source, step_n, step_k)
-        if room == 0:
-            theta_summed(algorithm, sizes, met, images, gradients, results, scratch, zero)
-        else:
-            part = (scratch, C * met[0] * met[1] * element_size(zero))
-            theta_summed(algorithm, sizes, met, images, gradients, part, scratch + room, zero)
+        part = results if room == 0 else (scratch, C * met[0] * met[1] * element_size(zero))
+        theta_summed(algorithm, sizes, met, images, gradients, part, scratch + room, zero)
+        if room > 0:
             taps = (met[0], met[1], top, left)
             put_window(sizes, window, taps, scratch, gradients, results, scratch + room - LINE, zero)
 

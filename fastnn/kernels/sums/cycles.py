@@ -15,7 +15,8 @@ from fastnn.kernels.sums.weights import rows_of_time
 PEAK = 0.9  # of what the tile can, that products reach
 # To copy a vector to a plane, and to put one of results in its place, where the stride is 1, 2 or more.
 COPY_CYCLES, PUT_CYCLES = (5, 10, 40), (0, 20, 60)
-SPREAD_CYCLES = 8  # and of windows of one cell and stride 2 (spreading.py)
+# And of windows of one cell and stride 2 (spreading.py): a row, and a vector of it.
+ROW_CYCLES, SPREAD_CYCLES = 12, 6
 
 
 @compiled
@@ -49,8 +50,10 @@ def correlate_cycles(sizes, window, zero):
 @shared
 def gather_cycles(sizes: Sizes, window: Window, zero: float) -> np.float64:
     """A sample's time back to da by `correlate`, plane by plane."""
-    put = SPREAD_CYCLES if window[0] * window[1] == 1 and window[3] == 2 else PUT_CYCLES[min(window[3], 3) - 1]
-    cycles = 1.0 * put * sizes[1] * sizes[3] * sizes[4] / lanes(zero)
+    if window[0] * window[1] == 1 and window[3] == 2:
+        cycles = 1.0 * (ROW_CYCLES + SPREAD_CYCLES * -(-sizes[4] // lanes(zero))) * sizes[1] * sizes[3]
+    else:
+        cycles = 1.0 * PUT_CYCLES[min(window[3], 3) - 1] * sizes[1] * sizes[3] * sizes[4] / lanes(zero)
     for q_h in range(phases(window[0], window[2], window[6])):
         for q_w in range(phases(window[1], window[3], window[7])):
             turned, met, _, _ = plane_of(q_h, q_w, sizes, window)
