@@ -96,7 +96,7 @@ def _across(sizes: Sizes, left: Place, right: Place, s: int, target: Rows, copy:
     for i in range(0, m, ACROSS_COLUMNS):
         columns, start, some = min(ACROSS_COLUMNS, m - i), (0, 0), _terms_at_a_time(k, m, size)
         target = (copy, columns * size)
-        for t in range(0, k, some):
+        for t in range(0, max(k, 1), some):
             terms, above, beside = min(some, k - t), (b + t * b_row, b_col, b_row), (a + t * a_col + i * size, a_col)
             _row_of_tiles(n - 1, columns, terms, above, beside, start, target, zero)
             start = target
