@@ -66,7 +66,15 @@ def test_random_shapes_and_layouts(dtype):
 def test_blocks_and_panels(dtype):
     """Sizes around the blocks of the sum, the panels of b and the packed rows of a."""
     rng = np.random.default_rng(2)
-    for m, k, n in ((1, 1000, 700), (17, 257, 300), (130, 511, 530), (65, 256, 1030), (300, 70, 129), (3, 1500, 2)):
+    for m, k, n in (
+        (1, 1000, 700),
+        (17, 257, 300),
+        (130, 511, 530),
+        (65, 256, 1030),
+        (300, 70, 129),
+        (3, 1500, 2),
+        (0, 300, 2),
+    ):
         for _ in range(2):
             check_all(rng, m, k, n, dtype, lambda shape: layouts(rng, shape, dtype))
 

@@ -78,9 +78,13 @@ def _by_way(way: int, sizes: Sizes, left: Place, right: Place, start: Rows, targ
         if way == COPIED_ROWS:
             copy_turned(b, b_col, k, n, scratch, zero)
             b, b_row = scratch, n * size
-        for i in range(0, m, rows):
-            last, above, begin = min(rows, m - i) - 1, (a + i * a_row, a_row, a_col), s + i * s_row if s != 0 else 0
-            _row_of_tiles(last, n, k, above, (b, b_row), (begin, s_row), (c + i * c_row, c_row), zero)
+        some = _terms_at_a_time(k, n, size)
+        for t in range(0, max(k, 1), some):
+            place, terms, beside = a + t * a_col, min(some, k - t), (b + t * b_row, b_row)
+            for i in range(0, m, rows):
+                last, above, begin = min(rows, m - i) - 1, (place + i * a_row, a_row, a_col), s + i * s_row if s != 0 else 0
+                _row_of_tiles(last, n, terms, above, beside, (begin, s_row), (c + i * c_row, c_row), zero)
+            s, s_row = c, c_row
     else:
         _packed(sizes, left, right, start, target, scratch, zero)
 
@@ -90,18 +94,32 @@ def _across(sizes: Sizes, left: Place, right: Place, s: int, target: Rows, copy:
     """c^T = b^T a^T for few columns of b, some columns of a at a time, and its copy."""
     (m, k, n), (a, _, a_col), (b, b_row, b_col), (c, c_row), size = sizes, left, right, target, element_size(zero)
     for i in range(0, m, ACROSS_COLUMNS):
-        columns = min(ACROSS_COLUMNS, m - i)
-        _row_of_tiles(n - 1, columns, k, (b, b_col, b_row), (a + i * size, a_col), (0, 0), (copy, columns * size), zero)
+        columns, start, some = min(ACROSS_COLUMNS, m - i), (0, 0), _terms_at_a_time(k, m, size)
+        target = (copy, columns * size)
+        for t in range(0, max(k, 1), some):
+            terms, above, beside = min(some, k - t), (b + t * b_row, b_col, b_row), (a + t * a_col + i * size, a_col)
+            _row_of_tiles(n - 1, columns, terms, above, beside, start, target, zero)
+            start = target
         for j in range(n):
-            start = read(zero, s + j * size) if s != 0 else zero
+            first = read(zero, s + j * size) if s != 0 else zero
             for r in range(columns):
-                write(start + read(zero, copy + (j * columns + r) * size), c + (i + r) * c_row + j * size)
+                write(first + read(zero, copy + (j * columns + r) * size), c + (i + r) * c_row + j * size)
 
 
 @compiled
 def blocks_of(k):
     """The terms of each block but the last, where a sum of k terms is cut into equal blocks of at most BLOCK."""
     return max(1, -(-k // max(1, -(-k // BLOCK))))
+
+
+@compiled
+def _terms_at_a_time(k, n, size):
+    """Of k rows of n, which tiles read where they are: a block of a large matrix, all of a small one.
+
+    The parts of its rows under the first tiles bring those under the next ones near. One tile's column by itself goes from
+    page to page: for one sample, 2000 x 2000, that took 1.2 times as long.
+    """
+    return blocks_of(k) if k * n * size > NEAR else max(1, k)
 
 
 @tiled
