@@ -15,9 +15,9 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
              16 T R) + PATCH_BYTES, R being the bytes of K in an odd number of lines and T the columns of a tile
     da       what forward needs from dz; or, scattered, theta in whole tiles of C f_w, max(COLS_BYTES, C f_w W' size)
              + 2 LINE C f_w, 8 f_w (W + 8) and 512 f_h
-    apart    where cells are no neighbours, or windows do not overlap, and it may be faster (cell_rows.py), of T taps, back
-             to da of T = K: theta, and a row for biases, in whole tiles of k, or of taps; a row of a tile and 8 for each
-             of max(CELLS_BYTES / (T size), 24) cells; 16 T; and, with padding, what dtheta copies
+    apart    where cells lie apart, or windows do not overlap, and it may be faster (cell_rows.py), of T taps, on the way to
+             da of T = K: theta, and a row for biases, in whole tiles of k, or of taps; a row of a tile and 8 for each of
+             max(CELLS_BYTES / (T size), 24) cells; 16 T; and, with padding, what dtheta copies
     windows of taps that meet padding alone, of these dtheta: that of the others, and some lines
     windows of one cell and stride 2, da: also SUMS_BYTES or 2 K C size of sums, or those of one sample
     samples  where they are many and it may be faster to have one in each lane (choices.py), of V bytes a vector, a weight in

@@ -32,6 +32,8 @@ TURN_CYCLES, CELL_CYCLES = 10, 65
 # channels took 0.84 of the time where 0.9 was expected.
 SCATTER_PEAK, SCATTER_TILE, SCATTER_VECTORS, SCATTER_PUT, SCATTER_CELL, SCATTER_SUM = 0.77, 130, 5, 26, 2.6, 5.2
 SCATTER_MARGIN = 0.92
+# `sum_cell_rows` must be faster than `correlate`, which most networks have compiled, by more than what is uncertain here.
+CELLS_MARGIN = 0.95
 # Of what a row of results needs, with its weights: where it is more, which leaves no room for them in a second-level cache
 # of 1 MB, vectors take twice as long to turn.
 NEAR_BYTES = 512 * 1024
@@ -82,7 +84,7 @@ def takes_cell_rows(algorithm: int, sizes: Sizes, window: Window, zero: float) -
     cycles, scheme = cell_rows_cycles(sizes, window, zero), scheme_of(window)
     if can_be(scheme, algorithm, sizes, window, zero) and sample_cycles(scheme, sizes, window, zero)[0] <= cycles:
         return 0
-    return 1 if cycles < correlate_cycles(sizes, window, zero) else 0
+    return 1 if cycles < CELLS_MARGIN * correlate_cycles(sizes, window, zero) else 0
 
 
 @tiled
