@@ -29,12 +29,13 @@ c channels at a time (planes.py), where W' is the row that is computed, of da / 
     windows of one cell, of stride 1 and without padding
              40 KB in the place of planes, if these are less, and theta in whole tiles of rows
     single channels, depthwise
-             COPY_BYTES, and S_w (8 S_h + (f_h - 1) D_h + 1) rows of W' + (f_w - 1) D_w / S_w cells and a vector, and a tile;
-             where it may be faster to have a channel in each lane (channel_choices.py), at most MOST_BYTES; else for
+             COPY_BYTES, and S_w (8 S_h + (f_h - 1) D_h + 1) rows of W' + (f_w - 1) D_w / S_w cells and a vector, and a tile,
+             or W cells, 8 for each vector of a row and column of taps, and 8 (H' + (f_h + 6) D_h); where it may be faster to
+             have a channel in each lane (channel_choices.py), at most MOST_BYTES;
              dtheta NEAR_BYTES or the planes and dz of one band of a channel, if these are more: of R rows of L cells and a
              vector S_h S_w planes, and dz (f_h - 1) D_h + 1 rows more, L being the longer of W' and W / S_w, and R L NEAR
              vectors at most, or one row; SUMS_BYTES or the sums of one channel, of f_w in whole tiles; and masks, 8 for each
-             vector and row or column of taps
+             vector and row or column of taps; or likewise MOST_BYTES
 """
 
 from fastnn import shapes

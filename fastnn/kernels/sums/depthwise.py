@@ -2,7 +2,7 @@
 
 There is no sum over channels that would make a product of matrices of it, so nothing is packed and no group is taken by
 itself. A band of a channel's rows is copied once, padded, with columns sorted by their rest by S_w (`_layout`), and stays in
-the ; for dtheta it is a vector of partial sums for each of TAPS taps.
+the first-level cache. Windows that go from cell to cell need no copy: depthwise_rows.py.
 
 Tuples as in planes.py, with C = K = 1, and
     theta    address, and the steps from one channel, row and column to the next, of any sign
