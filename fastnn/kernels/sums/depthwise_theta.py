@@ -185,12 +185,15 @@ def _add_tile(kind, run, dz, a, masks, inner, sums):
 def _deliver(counts, sums, out, zero):
     """The sums over the lanes -> dtheta, of counts (channels, rows, columns of taps, and these in whole tiles)."""
     (channels, f_h, f_w, columns), size = counts, element_size(zero)
-    row, t = lanes(zero) * size, tile(zero, 1, WIDE)
+    row, t, one = lanes(zero) * size, tile(zero, 1, WIDE), tile(zero, 1, 1)
     for k in range(channels):
         for r in range(f_h):
-            for s in range(0, f_w, WIDE):
-                totals = lane_sums(load(t, sums + ((k * f_h + r) * columns + s) * row, 0, 0, None))
-                store(totals, out[0] + k * out[1] + (r * f_w + s) * size, 0, 0, min(WIDE, f_w - s))
+            for s in range(0, f_w, WIDE if lanes(zero) >= WIDE else 1):
+                place, target = sums + ((k * f_h + r) * columns + s) * row, out[0] + k * out[1] + (r * f_w + s) * size
+                if lanes(zero) >= WIDE:
+                    store(lane_sums(load(t, place, 0, 0, None)), target, 0, 0, min(WIDE, f_w - s))
+                else:
+                    store(lane_sums(load(one, place, 0, 0, None)), target, 0, 0, 1)
 
 
 @compiled
