@@ -79,6 +79,15 @@ def test_blocks_and_panels(dtype):
             check_all(rng, m, k, n, dtype, lambda shape: layouts(rng, shape, dtype))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_sums_of_no_terms(dtype):
+    """dtheta of no samples is 0, whatever way its shape goes."""
+    for k in (1, 5, 13, 40, 300):
+        for n in (1, 2, 3, 5, 70):
+            out = np.full((k + 1, n), np.nan, dtype)
+            assert not dense_dz_to_dtheta(np.empty((0, k), dtype), np.empty((0, n), dtype), out=out).any()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="mprotect as Linux has it")
 @pytest.mark.parametrize("before", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
