@@ -157,7 +157,7 @@ def test_when_they_are_taken(zero):
 
 @pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
 def test_scratch_is_bounded(zero):
-    """As conv.py has it, whatever the number of samples."""
+    """As convolution/groups.py has it, whatever the number of samples."""
     size, vector = zero.itemsize, 64
     for one in [*LARGE, setting(10**6, 3, 224, 768, 16, 16), setting(64, 3, 224, 64, 11, 4, 2)]:
         sizes, window = numbers(one)

@@ -321,14 +321,14 @@ def scratch_of(sizes, window, zero):
 
 
 def planes(C, f, S, W):
-    """The bound of kernels/conv.py for windows of f rows and columns, float64, dilation 1."""
+    """The bound of convolution/groups.py for windows of f rows and columns, float64, dilation 1."""
     channels = min(C, BLOCK // (f[0] * f[1]))
     count, beyond = channels * min(f[0], S) * f[1], (f[0] - 1) // S
     return max(PLANE_BYTES, count * (beyond + 1) * W * 8) + 128 * count + 8 * C * f[0] * f[1]
 
 
 def test_scratch_is_bounded():
-    """By the formulas in kernels/conv.py, whatever m: tiles have at most 8 rows and 24 columns, and 4 KB are some lines."""
+    """By the formulas in convolution/groups.py, for any m: tiles have at most 8 rows, 24 columns; 4 KB are some lines."""
     for size, S in ((1, 1), (8, 1), (32, 2), (512, 1), (512, 2)):
         out, row = (size - 1) // S + 1, -(-size // S)
         window = (3, 3, S, S, 1, 1, 1, 1)
@@ -354,7 +354,7 @@ def depthwise_scratch_of(sizes, window, zero):
 
 
 def test_scratch_of_single_channels_is_bounded():
-    """By the formula in kernels/conv.py: vectors have at most 8 float64, and 2 KB are some lines."""
+    """By the formula in convolution/groups.py: vectors have at most 8 float64, and 2 KB are some lines."""
     for H, W, f, S in ((1, 1, 1, 1), (28, 28, 3, 1), (512, 512, 3, 2), (512, 512, 7, 1), (9, 4000, 3, 1)):
         out, row = ((H - f) // S + 1, (W - f) // S + 1), ((W - f) // S + 1 + (f - 1) // S + 8) * 8 + 128
         bound = COPY_BYTES + (8 * S + f) * S * row + 72 * (f * f + 8) + 2048

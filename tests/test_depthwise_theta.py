@@ -97,7 +97,7 @@ def scratch_of(sizes, window, zero):
 
 
 def test_scratch_is_bounded():
-    """By the formula in kernels/conv.py: vectors have 2 to 8 float64, and 2 KB are some lines."""
+    """By the formula in convolution/groups.py: vectors have 2 to 8 float64, and 2 KB are some lines."""
     for H, W, f, S in ((1, 1, 1, 1), (1, 1, 7, 1), (28, 28, 3, 1), (512, 512, 3, 2), (512, 512, 7, 1), (9, 4000, 3, 1)):
         P = f // 2
         out = (H + 2 * P - f) // S + 1, (W + 2 * P - f) // S + 1

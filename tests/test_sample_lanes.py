@@ -139,7 +139,7 @@ def taken(back, algorithm, sizes, window, zero):
 
 
 def bound(rows, W, W_out, C):
-    """That of kernels/conv.py for cells of so many rows, columns, and columns of results."""
+    """That of convolution/groups.py for cells of so many rows, columns, and columns of results."""
     return max(RING_BYTES, rows * W * 64 * (C + 2)) + CELL_BYTES + 640 * W_out + 32 * W_out + 32 * 1024
 
 
@@ -192,7 +192,7 @@ def test_whole_vectors_and_the_rest(dtype):
 
 @pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
 def test_scratch_is_bounded_and_enough_for_fewer_samples(zero):
-    """As conv.py has it; 32 KB are lines of cells, and some more. A vector has 64 bytes at most."""
+    """As convolution/groups.py has it; 32 KB are lines of cells, and some more. A vector has 64 bytes at most."""
     rng = np.random.default_rng(7)
     for _ in range(300):
         H, f, S = int(rng.choice([2, 5, 8, 12, 28, 64])), int(rng.choice([1, 2, 3, 5])), int(rng.integers(1, 4))

@@ -105,7 +105,7 @@ def needed(sizes, window, zero):
 
 @pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
 def test_when_it_is_taken_and_scratch(zero):
-    """40 KB, as conv.py has it: a panel and a tile's sums, in vectors of 64 bytes at most."""
+    """40 KB, as convolution/groups.py has it: a panel and a tile's sums, in vectors of 64 bytes at most."""
     one = (1, 1, 1, 1, 0, 0, 1, 1)
     for m, C, K, size in ((1, 1, 8, 1), (32, 256, 256, 14), (10**6, 4000, 9, 300)):
         taken, scratch, most = needed((m, C, K, size, size, size, size), one, zero)

@@ -73,7 +73,7 @@ def test_not_taken_where_weights_are_far():
 @pytest.mark.parametrize("S", [1, 2])
 @pytest.mark.parametrize("zero", [np.float32(0), np.float64(0)])
 def test_scratch_is_bounded_and_enough_for_fewer_samples(zero, S):
-    """As conv.py has it, and 128 KB of sums of products and some lines. A vector has 64 bytes at most."""
+    """As convolution/groups.py has it, and 128 KB of sums of products and some lines. A vector has 64 bytes at most."""
     size, columns = zero.itemsize, 3 * 64 // zero.itemsize
     for C, K, side in ((16, 16, 9), (3, 40, 28), (64, 64, 28), (128, 128, 14), (1000, 64, 7), (8, 8, 2), (20, 9, 5)):
         row = (-(-K * size // 64) + 1) * 64

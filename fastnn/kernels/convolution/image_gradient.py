@@ -16,7 +16,7 @@ from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.registers.tiles import store, tile
 from fastnn.kernels.sums.cell_rows_back import apart_bytes, are_apart, spread_cell_rows
-from fastnn.kernels.sums.few_products import are_products, can_be_products, image_by_products, is_plain, products_bytes
+from fastnn.kernels.sums.few_products import are_many, can_be_products, image_by_products, products_bytes
 from fastnn.kernels.sums.planes import Images, Sizes, Window, phases, plane_of, shape_of
 from fastnn.kernels.sums.sample_lanes import samples_bytes, sum_samples
 from fastnn.kernels.sums.scatter import scatter, scatter_bytes
@@ -76,14 +76,10 @@ def image_gradient(
         sizes, dz, da = samples_of(count, sizes[0], sizes, dz, da)
         if sizes[0] == 0:
             return
-    if algorithm & ALGORITHM_BITS != WINOGRAD and are_products(sizes, window, zero) and is_plain(theta, window, zero):
-        image_by_products(sizes, window, dz, theta, da, scratch, zero)
+    many = algorithm & ALGORITHM_BITS != WINOGRAD and are_many(sizes, window)
+    if many and image_by_products(sizes, window, dz, theta, da, scratch, zero) != 0:
         return
-    can_be_apart = are_apart(sizes, window) and _is_whole(window, theta, da, zero)
-    if can_be_apart and takes_apart(algorithm & ALGORITHM_BITS, sizes, window, zero) != 0:
-        if not _is_covered(sizes, window):
-            _clear(sizes, da, zero)
-        spread_cell_rows(sizes, window, dz, theta, da, scratch, zero)
+    if are_apart(sizes, window) and _by_cells(algorithm, sizes, window, dz, theta, da, scratch, zero) != 0:
         return
     phases_h, phases_w = phases(f_h, S_h, D_h), phases(f_w, S_w, D_w)
     clears = phases_h < S_h or phases_w < S_w
@@ -140,6 +136,19 @@ def _gather(algorithm, sizes, window, dz, theta, da, scratch, zero):
             packed_and_summed(algorithm, turned, taps, dz, backwards, (scratch, 0, IDENTITY), out, scratch + LINE, zero)
 
 
+@tiled
+def _by_cells(
+    algorithm: int, sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float
+) -> int:
+    """Windows that do not overlap, where that is faster: 1, or 0 where it is not, or steps of theta or da are others."""
+    if not _is_whole(window, theta, da, zero) or takes_apart(algorithm & ALGORITHM_BITS, sizes, window, zero) == 0:
+        return 0
+    if not _is_covered(sizes, window):
+        _clear(sizes, da, zero)
+    spread_cell_rows(sizes, window, dz, theta, da, scratch, zero)
+    return 1
+
+
 @compiled
 def _is_whole(window, theta, da, zero):
     """Whether what belongs to a k of theta, and to a row of da, are neighbours."""
@@ -180,8 +189,8 @@ def _all_weights(sizes, window, theta, scratch, zero):
     return (weights, scratch, 0, IDENTITY), room
 
 
-@compiled
-def _clear(sizes, da, zero):
+@tiled
+def _clear(sizes: Sizes, da: Images, zero: float) -> None:
     """Cells that no tap meets get 0, and the others too: whole vectors of them where cells of a row are neighbours.
 
     One by one they took a fifth of the time, for windows of one cell and stride 2.

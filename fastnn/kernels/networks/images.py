@@ -14,8 +14,15 @@ from fastnn.kernels.arrays.layout import at
 from fastnn.kernels.arrays.memory import element_size, read_integers, write
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import shared, tiled
-from fastnn.kernels.conv import da_bytes, dtheta_bytes, forward_bytes, forward_groups, image_groups, theta_groups
 from fastnn.kernels.convolution.choices import known
+from fastnn.kernels.convolution.groups import (
+    da_bytes,
+    dtheta_bytes,
+    forward_bytes,
+    forward_groups,
+    image_groups,
+    theta_groups,
+)
 from fastnn.kernels.pooling.pool_loops import avg_at, avg_back_at, max_at, max_back_at, max_index_at, max_index_back_at
 from fastnn.kernels.registers.simd import LINE
 from fastnn.kernels.sums.theta_gradient import bias_gradient

@@ -14,6 +14,7 @@ from fastnn.kernels.pooling.pool2x2_strips import (
     against,
     by_cells,
     by_rows,
+    by_short_rows,
     flat_vectors,
     is_narrow,
     joined,
@@ -62,7 +63,7 @@ def backward_max_index(gradients: int, index: int, target: int, planes: int, H: 
     sizes, places = joined(planes, H, W), (gradients, index, target)
     if is_narrow(W, zero):
         done = _route_flat(places, sizes, 1, zero) + _route_flat(places, sizes, 2, zero)
-        by_rows(_route_strip, zero, places, sizes, done, False, zero)
+        by_short_rows(_route_strip, zero, places, sizes, done, False, zero)
     else:
         by_cells(_route_cells, gradients, index, target, sizes, zero)
 
@@ -149,7 +150,7 @@ def backward_avg(gradients: int, target: int, planes: int, H: int, W: int, share
     sizes, places = joined(planes, H, W), (gradients, target)
     if is_narrow(W, share):
         done = _spread_flat(places, sizes, 1, share) + _spread_flat(places, sizes, 2, share)
-        by_rows(_spread_strip, share, places, sizes, done, False, share)
+        by_short_rows(_spread_strip, share, places, sizes, done, False, share)
     else:
         by_cells(_spread_cells, gradients, 0, target, sizes, share)
 

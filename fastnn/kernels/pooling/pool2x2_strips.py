@@ -108,10 +108,16 @@ def by_rows(work, how, places, sizes, done, down, share):
     cell is the offset, in bytes, of a strip's first one, window the number of its first one. Rows longer than a strip are
     worked through one after the other, and their last strip goes back over windows that are done, which masks nothing.
     """
-    (planes, H, W), every = sizes, lanes(share)
-    if every < W // 2:
+    if lanes(share) < sizes[2] // 2:
         _along_rows(work, how, places, sizes, share)
-        return
+    else:
+        by_short_rows(work, how, places, sizes, done, down, share)
+
+
+@inlined
+def by_short_rows(work, how, places, sizes, done, down, share):
+    """The same of rows that are one strip, or a part of one."""
+    (planes, H, W), every = sizes, lanes(share)
     H_out, first = H // 2, done // max(1, W // 2)
     pairs = (H_out - first) // 2 if every // 2 >= W // 2 else 0
     for p in range(planes):

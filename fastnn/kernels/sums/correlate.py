@@ -111,15 +111,13 @@ def correlate(
 ) -> None:
     """All samples of one group; if `later` is not 0, added to what `out` has: the sums of channels before these."""
     m, C, K, H, W, H_out, W_out = sizes
-    size, cells, rest = element_size(zero), window[0] * window[1], rest_of(K, zero)
-    most = K - rest
+    size, cells, most = element_size(zero), window[0] * window[1], K - rest_of(K, zero)
     part = _parts(sizes, window, zero)
     room = _layout(scratch, part, zero)
     planes = room[0]
     part = in_place(part, sizes, window, image, size)
     samples, channels, rows = part[0], part[1], part[2]
     noted, sweep = 0, _sweep((samples, channels, most, H, W, rows, W_out), window, zero)
-    fewer = _sweep((samples, channels, rest, H, W, rows, W_out), window, zero)
     for n in range(0, m, samples):
         if samples > m - n:  # fewer samples side by side: their rows are closer together
             samples, noted = m - n, 0
@@ -140,22 +138,12 @@ def correlate(
                 taps, edges = some[1] * cells, _edges(some, window, i, zero)
                 for t in range(0, max(taps, 1), BLOCK):
                     packed = (weights[0] + (c * cells + t) * full_rows(zero) * size, weights[1], weights[2])
-                    block = (
-                        min(BLOCK, taps - t),
-                        C * cells,
-                        1 if later + c + t > 0 else 0,
-                        edges,
-                        sweep,
-                        some[0] * some[5] * W_out,
-                    )
+                    adds, count = 1 if later + c + t > 0 else 0, some[0] * some[5] * W_out
+                    block = (min(BLOCK, taps - t), C * cells, adds, edges, sweep, count)
                     where = (planes, room[2] + 8 * t, room[1])
                     _cells_of_rows((some[0], some[1], most, H, W, some[5], W_out), packed, target, where, block, zero)
-                    if rest > 0:
-                        few = (some[0], some[1], rest, H, W, some[5], W_out)
-                        below = (packed[0] + most * block[1] * size, packed[1] + most * packed[2], packed[2])
-                        beside = (target[0] + most * target[2], target[1], target[2], target[3], target[4])
-                        behind = (block[0], block[1], block[2], edges, fewer, block[5])
-                        _cells_of_rows(few, below, beside, where, behind, zero)
+                    if most < K:
+                        _cells_of_rest(most, some, window, packed, target, where, block, zero)
             if weights[3] != IDENTITY:  # rows of `out` are contiguous then; its cells are in the cache still
                 counts = (samples, K, min(rows, H_out - i) * W_out)
                 activate_planes(weights[3], target[0], (out[1], out[2]), counts, zero)
@@ -177,6 +165,19 @@ def _cells_of_rows(sizes, weights, out, room, block, zero):
         _cells_and_last(sizes, weights, out, room, block, zero)
     else:
         _cells_of_full(sizes, weights, out, room, block, zero)
+
+
+@tiled
+def _cells_of_rest(
+    most: int, sizes: Sizes, window: Window, weights: Packed, out: Images, room: Room, block: Block, zero: float
+) -> None:
+    """The rows k behind so many, in a lower tile of their own (`rest_of`)."""
+    m, C, K, H, W, rows, W_out = sizes
+    few = (m, C, K - most, H, W, rows, W_out)
+    below = (weights[0] + most * block[1] * element_size(zero), weights[1] + most * weights[2], weights[2])
+    beside = (out[0] + most * out[2], out[1], out[2], out[3], out[4])
+    again = (block[0], block[1], block[2], block[3], _sweep(few, window, zero), block[5])
+    _cells_of_rows(few, below, beside, room, again, zero)
 
 
 # Each tile by itself, so that a network has only those compiled that it runs.

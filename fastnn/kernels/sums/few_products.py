@@ -36,11 +36,17 @@ DOTS_MARGIN, LEAST_TERMS = 0.8, 512
 
 
 @compiled
+def are_many(sizes, window):
+    """Whether there are weights enough to ask further."""
+    return sizes[1] * sizes[2] * window[0] * window[1] >= WEIGHTS
+
+
+@compiled
 def can_be_products(sizes, window, zero):
     """Whether da of so many samples, or fewer, can be `are_products`; for dtheta there must be more."""
     _, C, K, _, _, H_out, W_out = sizes
-    taps, cells = C * window[0] * window[1], H_out * W_out
-    return cells > 0 and cells <= TILES * full_rows(zero) and K >= LEAST_K and taps >= ROW and K * taps >= WEIGHTS
+    taps, cells, many = C * window[0] * window[1], H_out * W_out, are_many(sizes, window)
+    return many and cells > 0 and cells <= TILES * full_rows(zero) and K >= LEAST_K and taps >= ROW
 
 
 @compiled
@@ -144,10 +150,10 @@ def _copy_gradients(counts, dz, target, zero):
 
 
 @tiled
-def image_by_products(
-    sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float
-) -> None:
-    """da of all samples of one group, where `are_products` and `is_plain` say so. Cells of dz are neighbours."""
+def image_by_products(sizes: Sizes, window: Window, dz: Images, theta: Images, da: Images, scratch: int, zero: float) -> int:
+    """da of all samples of one group, whose cells of dz are neighbours; 1, or 0 where they go another way."""
+    if not are_products(sizes, window, zero) or not is_plain(theta, window, zero):
+        return 0
     m, C, K, _, _, H_out, W_out = sizes
     channels, left, cols, table, room, _ = _layout(scratch, sizes, window, zero)
     size, taps, cells = element_size(zero), window[0] * window[1], m * H_out * W_out
@@ -159,6 +165,7 @@ def image_by_products(
         product_at((cells, K, some * taps), above, right, (0, 0), (cols, row, size), room, zero)
         target = (da[0] + c * da[2], da[1], da[2], da[3], da[4])
         _add_up((m, some, K, sizes[3], sizes[4], H_out, W_out), window, (cols, row), target, table, zero)
+    return 1
 
 
 @compiled
@@ -193,8 +200,10 @@ def _add_up(sizes, window, cols, da, table, zero):
 @tiled
 def theta_by_products(
     sizes: Sizes, window: Window, image: Images, dz: Gradients, out: Rows, scratch: int, zero: float
-) -> None:
-    """dtheta of all samples of one group, where `are_products` says so."""
+) -> int:
+    """dtheta of all samples of one group; 1, or 0 where they go another way."""
+    if not are_products(sizes, window, zero) or not is_far(sizes, window, zero):
+        return 0
     m, C, K, H, W, H_out, W_out = sizes
     channels, left, cols, _, room, _ = _layout(scratch, sizes, window, zero)
     size, taps, cells = element_size(zero), window[0] * window[1], m * H_out * W_out
@@ -205,6 +214,7 @@ def theta_by_products(
         _fill((m, some, K, H, W, H_out, W_out), window, source, cols, zero)
         target = (out[0] + c * taps * size, out[1], size)
         product_at((K, cells, some * taps), (left, cells * size, size), (cols, row, size), (0, 0), target, room, zero)
+    return 1
 
 
 @compiled

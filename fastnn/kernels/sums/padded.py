@@ -2,10 +2,13 @@
 
 from fastnn.kernels.arrays.memory import element_size
 from fastnn.kernels.compiler.jit import compiled
+from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.registers.forms import lanes
 from fastnn.kernels.registers.tiles import load, store, tile
 from fastnn.kernels.sums.filling import part_of_row
-from fastnn.kernels.sums.planes import PLANE_BYTES, line_apart
+from fastnn.kernels.sums.planes import PLANE_BYTES, Images, Window, line_apart
+
+Counts = tuple[int, int, int, int, int, int]
 
 
 @compiled
@@ -37,8 +40,8 @@ def clear(first, behind, zero):
         store(tile(zero, 1, 1), place, 0, 0, min(width, (behind - place) // size))
 
 
-@compiled
-def copy_padded(counts, image, window, i, target, zero):
+@tiled
+def copy_padded(counts: Counts, image: Images, window: Window, i: int, target: Images, zero: float) -> None:
     """What output rows from i on meet, with rows of padding; cells of padding beside them are 0 already.
 
     counts are samples, C, H, W, output rows and W'.

@@ -17,7 +17,7 @@ from fastnn.kernels.registers.forms import form, full_rows, lanes, rows_of, tall
 from fastnn.kernels.registers.simd import LINE, VECTORS
 from fastnn.kernels.registers.tiles import added, load, prefetch, rank_one, store, tile
 from fastnn.kernels.sums.cycles import PEAK
-from fastnn.kernels.sums.few_products import are_products, can_be_products, is_far, products_bytes, theta_by_products
+from fastnn.kernels.sums.few_products import are_many, can_be_products, is_far, products_bytes, theta_by_products
 from fastnn.kernels.sums.planes import Images, Sizes, Window, line_apart
 from fastnn.kernels.sums.theta_gradient import gradient_bytes, theta_gradient
 from fastnn.kernels.sums.theta_room import TALLEST
@@ -99,8 +99,8 @@ def theta_bytes(sizes, window, algorithm, zero):
 def theta_summed(algorithm, sizes, window, image, dz, out, scratch, zero):
     """What `theta_gradient` computes, by `winograd_theta` where that is faster and cells of a row are neighbours."""
     meant, scheme = algorithm & ALGORITHM_BITS, scheme_of(window)
-    if meant != WINOGRAD and are_products(sizes, window, zero) and is_far(sizes, window, zero):
-        theta_by_products(sizes, window, image, dz, out, scratch, zero)
+    many = meant != WINOGRAD and are_many(sizes, window)
+    if many and theta_by_products(sizes, window, image, dz, out, scratch, zero) != 0:
         return
     can = image[4] == element_size(zero) and can_be(scheme, meant, sizes, window, zero)
     if can and theta_takes(meant, sizes, window, zero) != 0:
