@@ -12,8 +12,11 @@ from fastnn.kernels.arrays.memory import element_size, read_integer, write_integ
 from fastnn.kernels.compiler.jit import compiled
 from fastnn.kernels.compiler.shared import tiled
 from fastnn.kernels.pooling.pool2x2_strips import (
+    along_rows,
     by_rows,
+    by_short_rows,
     flat_vectors,
+    is_long,
     joined,
     read_flat,
     read_row,
@@ -114,7 +117,10 @@ def forward_max_index(images: int, target: int, index: int, planes: int, H: int,
     """(16) z, and the number of the first of the largest cells of each window."""
     met = on_stack(1, 0.0)
     write_integer(0, met)
-    _find(where_above_of, (images, target, index, met), joined(planes, H, W), zero)
+    if is_long(W, zero):
+        _find_along(images, target, index, met, planes, H, W, zero)
+    else:
+        _find(where_above_of, (images, target, index, met), joined(planes, H, W), zero)
     if read_integer(met) != 0:
         forward_max_index_nan(images, target, index, planes, H, W, zero)
 
@@ -122,14 +128,23 @@ def forward_max_index(images: int, target: int, index: int, planes: int, H: int,
 @tiled
 def forward_max_index_nan(images: int, target: int, index: int, planes: int, H: int, W: int, zero: float) -> None:
     """The same for images with NaN."""
-    unread = on_stack(1, 0.0)
-    _find(where_larger_of, (images, target, index, unread), joined(planes, H, W), zero)
+    sizes, places = joined(planes, H, W), (images, target, index, on_stack(1, 0.0))
+    if is_long(W, zero):
+        along_rows(_find_strip, where_larger_of, places, sizes, zero)
+    else:
+        _find(where_larger_of, places, sizes, zero)
+
+
+@tiled
+def _find_along(images: int, target: int, index: int, met: int, planes: int, H: int, W: int, zero: float) -> None:
+    """By itself: most networks' rows are shorter, and `_find` has four loops of its own."""
+    along_rows(_find_strip, where_above_of, (images, target, index, met), joined(planes, H, W), zero)
 
 
 @compiled
 def _find(where, places, sizes, zero):
     done = _find_flat(where, places, sizes, 1, zero) + _find_flat(where, places, sizes, 2, zero)
-    by_rows(_find_strip, where, places, sizes, done, False, zero)
+    by_short_rows(_find_strip, where, places, sizes, done, False, zero)
 
 
 @compiled

@@ -108,8 +108,8 @@ def by_rows(work, how, places, sizes, done, down, share):
     cell is the offset, in bytes, of a strip's first one, window the number of its first one. Rows longer than a strip are
     worked through one after the other, and their last strip goes back over windows that are done, which masks nothing.
     """
-    if lanes(share) < sizes[2] // 2:
-        _along_rows(work, how, places, sizes, share)
+    if is_long(sizes[2], share):
+        along_rows(work, how, places, sizes, share)
     else:
         by_short_rows(work, how, places, sizes, done, down, share)
 
@@ -126,7 +126,8 @@ def by_short_rows(work, how, places, sizes, done, down, share):
 
 
 @inlined
-def _along_rows(work, how, places, sizes, share):
+def along_rows(work, how, places, sizes, share):
+    """The same of longer rows."""
     (planes, H, W), size, every = sizes, element_size(share), lanes(share)
     W_out, cell, window = W // 2, 0, 0
     strip = (every * size, 0), (every, every), (every, 0, 0), W * size
@@ -198,6 +199,12 @@ def flat_vectors(sizes, parts, zero):
 def joined(planes, H, W):
     """Planes with an even number of rows are like one that is as high as all of them."""
     return (1, planes * H, W) if H % 2 == 0 else (planes, H, W)
+
+
+@compiled
+def is_long(W, zero):
+    """Whether the windows of a row are more than one strip."""
+    return lanes(zero) < W // 2
 
 
 @compiled
